@@ -1,0 +1,112 @@
+"""The generator G, which predicts the next frame by one adaptive filter per pixel (Section 2.3)."""
+
+import keras
+from keras import ops
+
+from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
+from lmvp_tf.layers.conv_stack import ConvStack
+
+
+@keras.saving.register_keras_serializable(package="lmvp_tf")
+class Generator(keras.Model):
+    """G(x_t, m_t): spatial encoder(x_t) ++ temporal encoder(m_t) -> filter network -> filters * x_t.
+
+    The filter network works at half the frame's size and, after doubling it, at full size.
+
+    Args:
+      kernel_size: k, odd.
+      dynamic_bias: add one predicted bias per pixel and channel to the filtered frame.
+      spatial_widths: channels of the spatial encoder; its second layer halves the picture.
+      temporal_widths: channels of the temporal encoder, at the size of m_t.
+      filter_widths: channels of the filter network at half size.
+      pixel_widths: channels of the filter network at full size.
+      projection_width: channels of a last 1x1 layer before the taps; 0 for none.
+
+    Call arguments:
+      frame: x_t, [B, H, W, C], values in [0, 1].
+      motion: m_t, [B, h, w, K], with H / 2 a multiple of h.
+
+    Returns:
+      The prediction of x_{t+1}, [B, H, W, C], float32. It stays within [0, 1] unless there is a dynamic bias.
+    """
+
+    def __init__(
+        self,
+        kernel_size,
+        dynamic_bias,
+        spatial_widths,
+        temporal_widths,
+        filter_widths,
+        pixel_widths,
+        projection_width=0,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.settings = {
+            "kernel_size": kernel_size,
+            "dynamic_bias": dynamic_bias,
+            "spatial_widths": tuple(spatial_widths),
+            "temporal_widths": tuple(temporal_widths),
+            "filter_widths": tuple(filter_widths),
+            "pixel_widths": tuple(pixel_widths),
+            "projection_width": projection_width,
+        }
+        policy = self.dtype_policy
+        strides = (1, 2) + (1,) * (len(spatial_widths) - 2)
+        self.spatial_encoder = ConvStack(spatial_widths, strides, dtype=policy, name="spatial")
+        self.temporal_encoder = ConvStack(temporal_widths, dtype=policy, name="temporal")
+        self.filter_network = ConvStack(filter_widths, dtype=policy, name="filter")
+        self.pixel_network = ConvStack(pixel_widths, dtype=policy, name="pixel")
+        self.projection = None
+        if projection_width:
+            self.projection = keras.layers.Dense(
+                projection_width, "leaky_relu", dtype=policy, name="projection"
+            )
+        self.adaptive_filter = AdaptiveFilter(
+            kernel_size, dynamic_bias, dtype=policy, name="adaptive_filter"
+        )
+
+    def build(self, frame_shape, motion_shape):
+        self.spatial_encoder.build(frame_shape)
+        self.temporal_encoder.build(motion_shape)
+        spatial = self.spatial_encoder.compute_output_shape(frame_shape)
+        temporal = self.temporal_encoder.compute_output_shape(motion_shape)
+        shape = (*spatial[:-1], spatial[-1] + temporal[-1])
+        self.filter_network.build(shape)
+        width = self.filter_network.compute_output_shape(shape)[-1]
+        shape = (*frame_shape[:-1], width)
+        self.pixel_network.build(shape)
+        shape = self.pixel_network.compute_output_shape(shape)
+        if self.projection is not None:
+            self.projection.build(shape)
+            shape = (*shape[:-1], self.projection.units)
+        self.adaptive_filter.build(frame_shape, shape)
+
+    def call(self, frame, motion):
+        return self.adaptive_filter(frame, self.filter_features(frame, motion))
+
+    def filter_features(self, frame, motion):
+        """Everything of G below the taps: [B, H, W, N] features, of which the filters are a projection."""
+        spatial = self.spatial_encoder(frame)  # [B, H/2, W/2, .], f_t^s
+        temporal = self.temporal_encoder(motion)  # [B, h, w, .], f_t^m
+        temporal = enlarge(temporal, spatial.shape[1] // temporal.shape[1])
+        hidden = self.filter_network(ops.concatenate([spatial, temporal], axis=-1))
+        hidden = self.pixel_network(enlarge(hidden, 2))
+        return hidden if self.projection is None else self.projection(hidden)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("autocast", None)
+        return {**config, **self.settings}
+
+
+def enlarge(maps, factor):
+    """Repeats every cell of [B, h, w, K] in a factor x factor square (nearest neighbour)."""
+    if factor == 1:
+        return maps
+    _, height, width, channels = maps.shape
+    maps = ops.reshape(maps, (-1, height, 1, width, 1, channels))
+    maps = ops.broadcast_to(
+        maps, (ops.shape(maps)[0], height, factor, width, factor, channels)
+    )
+    return ops.reshape(maps, (-1, height * factor, width * factor, channels))
