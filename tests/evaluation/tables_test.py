@@ -1,0 +1,120 @@
+"""Tables: alignment, figures, the paper's rows, and gaps."""
+
+import pytest
+
+from lmvp_tf.evaluation import tables
+
+_METRICS = {
+    "bce": 0.07123,
+    "bce_per_frame": 291.77,
+    "mse": 0.0025,
+    "mse_per_frame": 102.34,
+    "psnr": 16.508,
+    "psnr_of_mean_mse": 16.0,
+    "ssim_tf": 0.6213,
+    "ssim_skimage": 0.6826,
+    "ssim_openstl": 0.7019,
+}
+
+
+def _markdown_rows(table):
+    """{first cell: {column: cell}} of a Markdown table."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
+
+
+def test_moving_mnist_columns_and_figures():
+    rows = _markdown_rows(tables.comparison_table("moving_mnist", {"lmvp": _METRICS}, True))
+    assert rows["lmvp"] == {
+        "BCE/px": "0.0712",
+        "BCE/frame": "291.8",
+        "MSE/frame": "102.3",
+        "PSNR": "16.51",
+        "SSIM tf": "0.621",
+        "SSIM skimage": "0.683",
+        "SSIM openstl": "0.702",
+        "SSIM paper": "-",
+    }
+
+
+def test_the_rows_of_table_1_stand_below_and_are_marked():
+    rows = _markdown_rows(tables.comparison_table("moving_mnist", {"lmvp": _METRICS}, True))
+    assert list(rows) == ["lmvp", "ConvLSTM (paper)", "FPM (paper)", "DFN (paper)", "LMVP (paper)"]
+    paper = rows["LMVP (paper)"]
+    assert (paper["BCE/px"], paper["SSIM paper"], paper["PSNR"]) == ("0.0613", "0.87", "19.6")
+    assert paper["SSIM tf"] == paper["MSE/frame"] == "-"
+    assert rows["FPM (paper)"]["PSNR"] == "-"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "key"), [("moving_mnist", "bce_per_frame"), ("highway", "ratio")]
+)
+def test_figures_derived_from_the_papers_agree_with_them(dataset, key):
+    for figures in tables.PAPER[dataset].values():
+        if key == "ratio":
+            assert figures[key] == pytest.approx(figures["mse"] / 0.01034, abs=5e-4)
+        else:
+            assert figures[key] == pytest.approx(figures["bce"] * 4096, abs=0.05)
+
+
+def test_highway_gives_the_ratio_to_the_last_frame_and_no_bce():
+    systems = {
+        "lmvp": {**_METRICS, "bce": None, "bce_per_frame": None},
+        "last_frame": {**_METRICS, "mse": 0.01},
+    }
+    rows = _markdown_rows(tables.comparison_table("highway", systems, True))
+    assert "BCE/px" not in rows["lmvp"]
+    assert rows["lmvp"]["MSE/px"] == "0.00250"
+    assert rows["lmvp"]["/last frame"] == "0.250"
+    assert rows["last_frame"]["/last frame"] == "1.000"
+    assert rows["DFN (paper)"]["MSE/px"] == "0.00308"
+
+
+def test_what_a_row_lacks_is_a_dash():
+    systems = {"lmvp": _METRICS, "zeros": {"mse": 0.04, "bce": None}}
+    mnist = _markdown_rows(tables.comparison_table("moving_mnist", systems, True))
+    assert set(mnist["zeros"].values()) == {"-"}
+    highway = _markdown_rows(tables.comparison_table("highway", systems, True))
+    assert highway["lmvp"]["/last frame"] == "-"
+
+
+def test_text_and_markdown_hold_the_same_cells():
+    systems = {"lmvp": _METRICS, "mean_image": _METRICS}
+    markdown = _markdown_rows(tables.comparison_table("moving_mnist", systems, True))
+    text = tables.comparison_table("moving_mnist", systems).splitlines()
+    for line, (name, cells) in zip(text[2:], markdown.items(), strict=False):
+        assert line.split() == [*name.split(), *cells.values()]
+
+
+def test_text_columns_are_aligned():
+    table = tables.text_table(
+        ["system", "a", "bbbb"], [["x", "1.5", "2"], ["longer name", "-", "10"]]
+    )
+    assert table.splitlines() == [
+        "system         a  bbbb",
+        "-----------  ---  ----",
+        "x            1.5     2",
+        "longer name    -    10",
+    ]
+
+
+def test_notes_name_the_protocols_and_what_the_paper_leaves_open():
+    for markdown in (False, True):
+        table = tables.comparison_table("moving_mnist", {"lmvp": _METRICS}, markdown)
+        for words in ("11x11 Gaussian window", "7x7 uniform", "(paper): its own figures"):
+            assert words in table
+
+
+def test_text_fits_a_wide_terminal():
+    table = tables.comparison_table("moving_mnist", {"lmvp": _METRICS})
+    assert max(map(len, table.splitlines())) <= 110
+
+
+def test_psnr_table_takes_every_second_step_of_two_sequences():
+    sequences = [[float(step) for step in range(1, 11)], [20.0 + step for step in range(1, 7)]]
+    table = tables.psnr_table({"lmvp": sequences})
+    rows = [" ".join(line.split()) for line in table.splitlines()]
+    assert rows[0] == "PSNR at step 2 4 6 8 10 2 4 6 8 10"
+    assert rows[2] == "lmvp 2.00 4.00 6.00 8.00 10.00 22.00 24.00 26.00 - -"
+    assert rows[-1] == ("LMVP (paper) 25.25 22.99 22.01 20.28 20.44 21.73 21.29 21.05 20.85 20.45")
