@@ -1,0 +1,41 @@
+"""What the command-line programs share: one line for an error, an exit code, quiet libraries."""
+
+import os
+import sys
+
+from absl import app, flags, logging
+
+from lmvp_tf import allocator
+from lmvp_tf.errors import RunError, UserError
+
+
+def run(main):
+    """Runs `main(argv)` as an absl program.
+
+    Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run (RunError).
+    Either error is one line on stderr; `--verbosity=1` or more shows where it came from.
+    """
+
+    def guarded(argv):
+        allocator.keep_freed_memory()
+        logging.use_python_logging(quiet=True)
+        try:
+            if len(argv) > 1:
+                raise UserError(f"flags start with --. Received: {' '.join(argv[1:])}")
+            return main(argv)
+        except (UserError, RunError) as error:
+            if flags.FLAGS.verbosity >= 1:
+                raise
+            print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
+            sys.exit(2 if isinstance(error, UserError) else 1)
+
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv):
+    """Parses flags; an unknown flag or a bad value ends the program with one line and exit code 2."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(f"{os.path.basename(argv[0])}: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,103 @@
+"""Named configurations. Each function's docstring states its command, its cost, and what it reached."""
+
+from lmvp_tf.configs import Config, ModelConfig, TrainingConfig
+from lmvp_tf.errors import UserError
+
+
+def moving_mnist_demo():
+    """Minutes on two cores: `make demo`.
+
+    A narrow model and a short run, to see the whole way from digits to a predicted film.
+    """
+    return Config(
+        preset="demo",
+        model=ModelConfig(
+            feature_widths=(16, 32),
+            feature_channels=32,
+            classifier_widths=(32,),
+            motion_units=32,
+            spatial_widths=(8, 16, 16),
+            temporal_widths=(32,),
+            filter_widths=(32, 32),
+            pixel_widths=(16,),
+        ),
+        training=TrainingConfig(
+            batch_size=8,
+            one_step_steps=300,
+            pretrain_steps=450,
+            max_steps=500,
+            learning_rate=2e-3,
+            warmup_steps=20,
+            decay="cosine",
+            validate_every=100,
+            validation_sequences=32,
+        ),
+    )
+
+
+def moving_mnist_small():
+    """An hour or more on two cores: `python run_train.py --dataset=moving_mnist --preset=small`."""
+    return Config(
+        preset="small",
+        training=TrainingConfig(
+            batch_size=8,
+            one_step_steps=1500,
+            pretrain_steps=2500,
+            max_steps=3000,
+            warmup_steps=100,
+            decay="cosine",
+        ),
+    )
+
+
+def moving_mnist_paper():
+    """The paper's scale: `python run_train.py --dataset=moving_mnist --preset=paper`, on a GPU.
+
+    G has the widths of the published DFN, batch 16, 20,000 steps (320,000 sequences). Not run yet.
+    """
+    return Config(
+        preset="paper",
+        model=ModelConfig(
+            feature_widths=(32, 64),
+            feature_channels=64,
+            classifier_widths=(128, 128),
+            motion_units=128,
+            spatial_widths=(32, 32, 64, 64, 128),
+            temporal_widths=(128,),
+            filter_widths=(128, 64, 64),
+            pixel_widths=(64, 64),
+            projection_width=128,
+        ),
+        training=TrainingConfig(
+            batch_size=16,
+            one_step_steps=6000,
+            pretrain_steps=14_000,
+            max_steps=20_000,
+            warmup_steps=200,
+            decay="cosine",
+            validate_every=1000,
+            validation_sequences=256,
+        ),
+    )
+
+
+PRESETS = {
+    "moving_mnist": {
+        "demo": moving_mnist_demo,
+        "small": moving_mnist_small,
+        "paper": moving_mnist_paper,
+    },
+}
+
+
+def get(dataset, preset):
+    """The Config of a preset.
+
+    Raises:
+      UserError: there is no such dataset or preset.
+    """
+    if dataset not in PRESETS:
+        raise UserError(f"--dataset must be one of {', '.join(PRESETS)}. Received: {dataset}")
+    if preset not in PRESETS[dataset]:
+        raise UserError(f"--preset must be one of {', '.join(PRESETS[dataset])}. Received: {preset}")
+    return PRESETS[dataset][preset]()

@@ -1,0 +1,154 @@
+"""Algorithm 1 of the paper: the pre-training step (lines 4-6) and the main step (lines 8-17).
+
+Both are free functions of (model, optimizers, config, video) that update the networks and return scalars for
+the log; `lmvp_tf.training.loop` wraps each in a tf.function. The names are the paper's: f and m are leaked and
+dynamic motion features, a hat marks what comes from predictions.
+"""
+
+import tensorflow as tf
+
+from lmvp_tf import losses
+from lmvp_tf.models.lmvp import Rollout, over_time
+
+
+def pretrain_step(model, optimizers, config, video, num_real):
+    """One pre-training iteration: Eq. 1 on theta_D, then Eq. 4 with gamma = 0 on theta_F, theta_M, theta_G.
+
+    One rollout gives both the clips that D is shown as fake and the reconstruction.
+
+    Args:
+      model: a built LMVP.
+      optimizers: its Optimizers.
+      config: the Config.
+      video: x_1..x_T, [B, T, H, W, C], values in [0, 1].
+      num_real: R, how many frames are real for G; after x_R it goes on from its own predictions.
+
+    Returns:
+      A dict of float32 scalars.
+    """
+    networks = model.networks
+    with tf.GradientTape() as d_tape, tf.GradientTape() as joint_tape:
+        f = model.leak(model.clips(video))
+        rollout = model.rollout(
+            video[:, :num_real],
+            config.data.num_frames - num_real,
+            f[:, :num_real],
+            backprop=config.training.backprop_through_time,
+        )
+        real = over_time(model.discriminator.classify, f)
+        fake = over_time(model.discriminator, tf.stop_gradient(model.next_clips(rollout)))
+        loss_d = losses.discriminator_loss(real, fake)
+        reconstruction = _reconstruction(config, video, rollout.predictions)
+        joint = reconstruction
+        if config.losses.pretrain_learner_weight:
+            f = tf.stop_gradient(f)
+            learner = losses.learner_loss(model.guider.guide(f[:, :-1])[0], f)
+            joint = joint + config.losses.pretrain_learner_weight * learner
+
+    # Line 4: theta_D.
+    theta_d = networks["F"] + networks["C"]
+    report = _update("D", optimizers.D, theta_d, d_tape.gradient(loss_d, theta_d))
+    # Line 5: theta_G, theta_F and theta_M, by L_recons.
+    thetas = {name: networks[name] for name in ("F", "M", "G")}
+    gradients = joint_tape.gradient(joint, thetas)
+    for name, theta in thetas.items():
+        report |= _update(name, optimizers.as_dict()[name], theta, gradients[name])
+    report |= {"L_dis": loss_d, "L_recons": reconstruction}
+    return report | _accuracy(real, fake)
+
+
+def train_step(model, optimizers, config, video):
+    """One iteration of the main loop: theta_D by Eq. 1, theta_M by Eq. 2, theta_G by Eq. 4.
+
+    Args:
+      model: a built LMVP.
+      optimizers: its Optimizers.
+      config: the Config.
+      video: x_1..x_T, [B, T, H, W, C], values in [0, 1].
+
+    Returns:
+      A dict of float32 scalars.
+    """
+    num_frames, num_inputs = config.data.num_frames, config.data.num_inputs
+    backprop = config.training.backprop_through_time
+    networks = model.networks
+    real_clips = model.clips(video)
+    with tf.GradientTape() as g_tape:
+        # Line 8: generate fake clips.
+        rollout = model.rollout(
+            video[:, :num_inputs], num_frames - num_inputs, backprop=backprop
+        )
+        reconstruction = _reconstruction(config, video, rollout.predictions)
+    fake_clips = tf.stop_gradient(model.next_clips(rollout))
+
+    # Lines 9-10: train the discriminator.
+    theta_d = (networks["F"] if config.training.train_features else []) + networks["C"]
+    with tf.GradientTape() as d_tape:
+        real = over_time(model.discriminator, real_clips)
+        fake = over_time(model.discriminator, fake_clips)
+        loss_d = losses.discriminator_loss(real, fake)
+    report = _update("D", optimizers.D, theta_d, d_tape.gradient(loss_d, theta_d))
+
+    # Lines 11-14: train the motion guider, on real clips alone, whose features line 17 reads too.
+    f = tf.stop_gradient(model.leak(real_clips))
+    with tf.GradientTape() as m_tape:
+        m, _ = model.guider.guide(f[:, :-1])
+        learner = losses.learner_loss(m, f)
+    theta_m = networks["M"]
+    report |= _update("M", optimizers.M, theta_m, m_tape.gradient(learner, theta_m))
+
+    # Lines 15-17: train the generator. f̂_t, m̂_t and x̂_t are inputs; F and M are fixed.
+    frames = tf.stop_gradient(rollout.frames)
+    f_hat = tf.stop_gradient(model.leak(model.clips(frames)[:, num_inputs:]))
+    f_hat = tf.concat([f[:, :num_inputs], f_hat], axis=1)
+    m_hat = tf.stop_gradient(model.guider.guide(f_hat)[0])
+    with g_tape:
+        predictions = model.generate(frames, m_hat)
+        f_hat_next = model.leak(model.next_clips(Rollout(frames, predictions)))
+        teacher = losses.teacher_loss(m_hat, f_hat, f_hat_next, _step_weights(config))
+        if not backprop:
+            reconstruction = _reconstruction(config, video, predictions)
+        loss_g = losses.generator_loss(reconstruction, teacher, config.losses.gamma)
+    theta_g = networks["G"]
+    report |= _update("G", optimizers.G, theta_g, g_tape.gradient(loss_g, theta_g))
+    report |= {"L_dis": loss_d, "L_M_L": learner, "L_M_T": teacher}
+    report |= {"L_recons": reconstruction, "L_gen": loss_g}
+    return report | _accuracy(real, fake)
+
+
+def _step_weights(config):
+    """One weight per prediction of frames 2..T: those of the inputs x_2..x_T0 count `input_weight`."""
+    num_inputs, num_frames = config.data.num_inputs, config.data.num_frames
+    inputs = [config.losses.input_weight] * (num_inputs - 1)
+    return tf.constant(inputs + [1.0] * (num_frames - num_inputs), tf.float32)
+
+
+def _reconstruction(config, video, predictions):
+    settings = config.losses
+    return losses.reconstruction_loss(
+        settings.reconstruction,
+        video[:, 1:],
+        predictions,
+        _step_weights(config),
+        settings.gdl_weight,
+        settings.gdl_alpha,
+    )
+
+
+def _update(name, optimizer, theta, gradients):
+    """Applies one Adam step; returns the norms of the gradient (before clipping) and of the update."""
+    before = [tf.identity(variable) for variable in theta]
+    optimizer.apply(gradients, theta)
+    update = [variable - old for variable, old in zip(theta, before, strict=True)]
+    return {
+        f"gradient_norm/{name}": tf.linalg.global_norm(gradients),
+        f"update_norm/{name}": tf.linalg.global_norm(update),
+    }
+
+
+def _accuracy(real, fake):
+    """How often D is right, on real and on generated clips."""
+    return {
+        "D_accuracy/real": tf.reduce_mean(tf.cast(real > 0, tf.float32)),
+        "D_accuracy/fake": tf.reduce_mean(tf.cast(fake < 0, tf.float32)),
+    }

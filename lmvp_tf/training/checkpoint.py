@@ -1,0 +1,123 @@
+"""What a run is besides its config: weights, optimizer slots, the step, the seconds spent; saved and restored."""
+
+import tensorflow as tf
+
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.models.lmvp import LMVP
+from lmvp_tf.training.optimizers import Optimizers
+
+
+def build_model(config):
+    """The model of a Config, with all its variables."""
+    policy = {"none": "float32"}.get(
+        config.training.mixed_precision, f"mixed_{config.training.mixed_precision}"
+    )
+    model = LMVP(config.model, dtype=policy, name="lmvp")
+    model.build((None, config.data.num_inputs, *_frame_shape(config)))
+    return model
+
+
+class TrainState:
+    """A model in training. Everything exists before a checkpoint is read, so that nothing of it is lost.
+
+    Args:
+      config: the Config.
+
+    Attributes:
+      model: the LMVP.
+      optimizers: its Optimizers.
+      step: int64 variable, batches trained on.
+      seconds: float64 variable, time spent training on them.
+    """
+
+    def __init__(self, config):
+        self.model = build_model(config)
+        self.optimizers = Optimizers(self.model, config.training)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="seconds")
+        self.checkpoint = tf.train.Checkpoint(
+            model=self.model, step=self.step, seconds=self.seconds, **self.optimizers.as_dict()
+        )
+
+
+class Checkpoints:
+    """The checkpoints of a workdir: the newest two.
+
+    Args:
+      workdir: a pathlib.Path.
+      checkpoint: the tf.train.Checkpoint to save and restore.
+    """
+
+    def __init__(self, workdir, checkpoint):
+        self.manager = tf.train.CheckpointManager(
+            checkpoint, str(workdir / "checkpoints"), max_to_keep=2
+        )
+
+    def save(self, step):
+        """Saves under the number of the step.
+
+        Raises:
+          RunError: it cannot be written. The checkpoints saved before stay as they are.
+        """
+        try:
+            self.manager.save(checkpoint_number=step)
+        except (tf.errors.OpError, OSError) as error:
+            raise RunError(
+                f"no checkpoint could be written to {self.manager.directory} at step {step} "
+                f"({_first_line(error)}); free some space and run the same command to go on from "
+                f"the one before"
+            ) from error
+
+    def restore(self, partial=False):
+        """Restores the newest checkpoint.
+
+        Args:
+          partial: leave out what the checkpoint holds and this program does not need (optimizers).
+
+        Returns:
+          Whether there was one.
+
+        Raises:
+          UserError: it is damaged, or of another model.
+        """
+        path = self.manager.latest_checkpoint
+        if not path:
+            return False
+        try:
+            status = self.manager.checkpoint.restore(path)
+            status.assert_existing_objects_matched()
+            if not partial:
+                status.assert_consumed()
+        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+            raise UserError(
+                f"{path} cannot be restored: it is damaged or of another model "
+                f"({_first_line(error)})"
+            ) from error
+        if partial:
+            status.expect_partial()
+        return True
+
+
+def load_trained(workdir, config):
+    """The trained model of a workdir.
+
+    Returns:
+      (model, step, seconds): the LMVP, the steps it was trained and the seconds that took.
+
+    Raises:
+      UserError: the workdir has no checkpoint, or a damaged one.
+    """
+    model = build_model(config)
+    step, seconds = tf.Variable(0, dtype=tf.int64), tf.Variable(0.0, dtype=tf.float64)
+    checkpoint = tf.train.Checkpoint(model=model, step=step, seconds=seconds)
+    if not Checkpoints(workdir, checkpoint).restore(partial=True):
+        raise UserError(f"{workdir} has no checkpoint yet: train it by run_train.py first")
+    return model, int(step), float(seconds)
+
+
+def _frame_shape(config):
+    return config.data.size, config.data.size, config.data.channels
+
+
+def _first_line(error):
+    return (str(getattr(error, "message", "") or error).strip().splitlines() or ["?"])[0][:200]

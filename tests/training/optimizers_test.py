@@ -1,0 +1,29 @@
+"""The learning rates against their formulas."""
+
+import math
+
+import pytest
+
+from lmvp_tf.configs import TrainingConfig
+from lmvp_tf.training.optimizers import LearningRate
+
+
+@pytest.mark.parametrize(
+    ("settings", "step", "expected"),
+    [
+        ({}, 12345, 1.0),
+        ({"warmup_steps": 10}, 0, 0.1),
+        ({"warmup_steps": 10}, 9, 1.0),
+        ({"warmup_steps": 10}, 500, 1.0),
+        ({"decay": "cosine", "max_steps": 200}, 0, 1.0),
+        ({"decay": "cosine", "max_steps": 200}, 50, 0.5 + 0.5 * math.cos(math.pi / 4)),
+        ({"decay": "cosine", "max_steps": 200}, 200, 0.0),
+        ({"decay": "cosine", "max_steps": 200}, 300, 0.0),
+        ({"decay": "halve", "halve_every": 4000}, 3999, 1.0),
+        ({"decay": "halve", "halve_every": 4000}, 4000, 0.5),
+        ({"decay": "halve", "halve_every": 4000}, 12000, 0.125),
+    ],
+)
+def test_learning_rate(settings, step, expected):
+    rate = LearningRate(2e-3, TrainingConfig(**settings))
+    assert float(rate(step)) == pytest.approx(2e-3 * expected, abs=1e-9)
