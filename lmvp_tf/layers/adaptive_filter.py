@@ -196,8 +196,6 @@ def _sum_dtype(frame):
 @tf.custom_gradient
 def _filter_with_gradient(frame, logits):
     """`adaptive_filter` on the TensorFlow backend."""
-    # A tape must not record what happens inside: it would differentiate the loops once more.
-    frame, logits = tf.stop_gradient(frame), tf.stop_gradient(logits)
     # A tape that is recording must not look into the compiled functions: XLA cannot hand out what
     # it would want to keep of their loops. The gradient below is all there is.
     frame, logits = tf.stop_gradient(frame), tf.stop_gradient(logits)
@@ -220,14 +218,12 @@ def _forward(frame, logits):
     size, dtype = _kernel_size(logits), _sum_dtype(frame)
     peak = tf.cast(tf.reduce_max(logits, axis=0), dtype)
     planes = _padded_planes(tf.cast(frame, dtype), size)
-    channels, batch, height, padded_width = ops.shape(planes)
-    width = padded_width - size + 1
-    height = height - size + 1
+    batch, height, width, channels = ops.shape(frame)
     filtered = tf.zeros((channels, batch, height, width), dtype)
     total = tf.zeros_like(peak)
     for i in tf.range(size):
         weights = tf.unstack(tf.exp(tf.cast(_tap_row(logits, i), dtype) - peak))
-        band = tf.slice(planes, (0, 0, i, 0), (channels, batch, height, padded_width))
+        band = tf.slice(planes, (0, 0, i, 0), (channels, batch, height, width + size - 1))
         terms = [w * band[..., j : j + width] for j, w in enumerate(weights)]
         filtered = tf.add_n([filtered, *terms])
         total = tf.add_n([total, *weights])
