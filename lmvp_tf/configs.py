@@ -114,7 +114,7 @@ _CHOICES = {
 }
 _POSITIVE = (
     "data.num_inputs data.size data.channels data.num_digits model.clip_length model.kernel_size "
-    "model.feature_channels model.motion_units losses.gdl_alpha training.batch_size "
+    "model.feature_channels model.motion_units training.batch_size "
     "training.max_steps training.halve_every training.log_every training.validate_every "
     "training.validation_sequences"
 ).split()
@@ -191,6 +191,11 @@ def validate(config):
             raise UserError(f"{path} must be finite and not negative. Received: {value}")
         if isinstance(value, tuple) and (not value or min(value) < 1):
             raise UserError(f"{path} wants at least one width, each above 0. Received: {value}")
+    if config.losses.gdl_alpha < 1:
+        raise UserError(
+            "losses.gdl_alpha must be 1 or more: below 1 its gradient is infinite at a perfect "
+            f"prediction. Received: {config.losses.gdl_alpha}"
+        )
     data, model, training = config.data, config.model, config.training
     if data.num_inputs >= data.num_frames:
         raise UserError(

@@ -1,6 +1,6 @@
 """Named configurations. Each function's docstring states its command, its cost, and what it reached."""
 
-from lmvp_tf.configs import Config, ModelConfig, TrainingConfig
+from lmvp_tf.configs import Config, LossConfig, ModelConfig, TrainingConfig
 from lmvp_tf.errors import UserError
 
 
@@ -21,6 +21,7 @@ def moving_mnist_demo():
             filter_widths=(32, 32),
             pixel_widths=(16,),
         ),
+        losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=8,
             one_step_steps=300,
@@ -39,11 +40,22 @@ def moving_mnist_small():
     """An hour or more on two cores: `python run_train.py --dataset=moving_mnist --preset=small`."""
     return Config(
         preset="small",
+        model=ModelConfig(
+            feature_widths=(24, 48),
+            feature_channels=32,
+            classifier_widths=(64,),
+            motion_units=48,
+            spatial_widths=(16, 32, 32),
+            temporal_widths=(32,),
+            filter_widths=(48, 32),
+            pixel_widths=(16,),
+        ),
+        losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
-            batch_size=8,
-            one_step_steps=1500,
-            pretrain_steps=2500,
-            max_steps=3000,
+            batch_size=4,
+            one_step_steps=2000,
+            pretrain_steps=3200,
+            max_steps=4000,
             warmup_steps=100,
             decay="cosine",
         ),
@@ -68,6 +80,7 @@ def moving_mnist_paper():
             pixel_widths=(64, 64),
             projection_width=128,
         ),
+        losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=16,
             one_step_steps=6000,

@@ -1,0 +1,136 @@
+"""The command lines as a user types them, wrong input included."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from imageio import v3 as iio
+
+from lmvp_tf import configs
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def run(program, *arguments):
+    """Runs a program at the root; returns its exit code and what it printed."""
+    command = [sys.executable, str(ROOT / program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return done.returncode, done.stdout, done.stderr
+
+
+def last_line(text):
+    return text.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("program", ["run_train.py", "run_eval.py"])
+def test_help_explains_every_flag_without_loading_tensorflow(program):
+    code, output, _ = run(program, "--help")
+    assert "python run_" in output
+    assert "--workdir:" in output
+    assert code in (0, 1)  # absl's own exit code for --help is 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workdri=x"], "Unknown command line flag 'workdri'. Did you mean: workdir"),
+        (["--preset=large", "--workdir=x"], "--preset must be one of demo, small, paper"),
+        (["--dataset=kitti"], "value should be one of"),
+        ([], "--workdir is missing"),
+        (["--workdir=x", "small"], "flags start with --. Received: small"),
+        (["--workdir=x", "--set=model.kernel_sise=3"], "did you mean model.kernel_size"),
+        (["--workdir=x", "--set=model.kernel_size=4"], "must be odd. Received: 4"),
+        (["--workdir=x", "--batch_size=0"], "batch_size must be above 0"),
+        (["--workdir=x", "--set=data.num_inputs=20"], "must be below data.num_frames"),
+        (["--workdir=x", "--set=model.clip_length=11"], "c = 11, T0 = 10"),
+    ],
+)
+def test_a_wrong_command_ends_with_one_line_and_code_2(tmp_path, arguments, message):
+    arguments = [a.replace("--workdir=x", f"--workdir={tmp_path / 'x'}") for a in arguments]
+    code, _, errors = run("run_train.py", *arguments)
+    assert code == 2
+    assert message in last_line(errors)
+    assert "Traceback" not in errors
+    assert not (tmp_path / "x").exists()
+
+
+def test_missing_digits_are_named_without_a_stack_trace_unless_asked_for(tmp_path):
+    arguments = [f"--workdir={tmp_path / 'run'}", f"--mnist_path={tmp_path / 'none.npz'}"]
+    code, _, errors = run("run_train.py", *arguments)
+    assert code == 2
+    assert "none.npz" in last_line(errors)
+    assert "Traceback" not in errors
+    code, _, errors = run("run_train.py", *arguments, "--verbosity=1")
+    assert "Traceback" in errors
+
+
+def test_describe_prints_the_config_and_the_parameters_per_network():
+    code, output, _ = run(
+        "run_train.py", "--preset=demo", "--describe", "--set=model.kernel_size=5", "--seed=3"
+    )
+    described = json.loads(output)
+    assert code == 0
+    config = configs.from_dict(described["config"])
+    assert (config.preset, config.model.kernel_size, config.training.seed) == ("demo", 5, 3)
+    parameters = described["parameters"]
+    assert parameters["total"] == sum(parameters[name] for name in "FCMG")
+
+
+def test_evaluating_a_folder_that_is_no_run(tmp_path):
+    code, _, errors = run("run_eval.py", f"--workdir={tmp_path}")
+    assert code == 2
+    assert "is no workdir of run_train.py" in last_line(errors)
+
+
+@pytest.mark.slow
+def test_train_then_evaluate(tmp_path, digits_file):
+    workdir = tmp_path / "run"
+    code, output, errors = run(
+        "run_train.py",
+        "--preset=demo",
+        f"--workdir={workdir}",
+        f"--mnist_path={digits_file}",
+        "--batch_size=2",
+        "--max_steps=3",
+        "--set=training.one_step_steps=1",
+        "--set=training.pretrain_steps=2",
+        "--set=training.validation_sequences=2",
+    )
+    assert code == 0, errors
+    assert f"python run_eval.py --workdir={workdir}" in output
+    assert "3/3" in errors  # the progress bar
+    code, output, errors = run(
+        "run_eval.py", f"--workdir={workdir}", "--num_sequences=5", "--batch_size=4"
+    )
+    assert code == 0, errors
+    table = {line.split()[0]: line for line in output.splitlines() if line.strip()}
+    assert {"lmvp", "last_frame", "zeros", "mean_image", "LMVP"} <= set(table)
+    document = json.loads((workdir / "eval" / "metrics.json").read_text())
+    check_document(document)
+    films = iio.imread(workdir / "eval" / "predictions.gif")
+    assert len(films) == 20
+    for name in ("predictions.png", "per_step.png", "training.png"):
+        assert iio.imread(workdir / "eval" / name).std() > 1
+
+
+def check_document(document):
+    """The keys that other tools read."""
+    assert set(document) == {
+        "dataset", "model", "preset", "parameters", "step", "sequences_seen", "train_seconds",
+        "num_sequences", "data_hash", "protocol", "metrics", "per_step", "floors", "config",
+    }  # fmt: skip
+    names = {
+        "bce", "bce_per_frame", "mse", "mse_per_frame", "psnr", "psnr_of_mean_mse",
+        "ssim_tf", "ssim_skimage", "ssim_openstl",
+    }  # fmt: skip
+    assert set(document["metrics"]) == set(document["per_step"]) == names
+    assert {len(values) for values in document["per_step"].values()} == {10}
+    assert set(document["floors"]) == {"last_frame", "zeros", "mean_image"}
+    assert (document["step"], document["sequences_seen"], document["num_sequences"]) == (3, 6, 5)
+    assert document["train_seconds"] > 0
+    assert document["parameters"]["total"] > 0
+    per_step = np.mean(document["per_step"]["mse"])
+    np.testing.assert_allclose(document["metrics"]["mse"], per_step, rtol=1e-6)
