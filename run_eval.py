@@ -2,8 +2,8 @@
 
     python run_eval.py --workdir=runs/mm
 
-Prints a table and writes to the workdir's eval/: metrics.json, per_step.csv, per_sequence.npz, table.txt, and the
-pictures predictions.png, predictions.gif, per_step.png and training.png.
+Prints a table and writes to the workdir's eval/: metrics.json, per_step.csv, per_sequence.npz,
+table.txt, and the pictures predictions.png, predictions.gif, per_step.png and training.png.
 """
 
 import os
@@ -18,7 +18,9 @@ _NUM_SEQUENCES = flags.DEFINE_integer(
     "num_sequences", None, "Evaluate on the first so many test sequences instead of all.", 1
 )
 _TEST_FILE = flags.DEFINE_string(
-    "test_file", "", "The official mnist_test_seq.npy, to test on instead of the generated test set."
+    "test_file",
+    "",
+    "The official mnist_test_seq.npy, to test on instead of the generated test set.",
 )
 _MNIST_PATH = flags.DEFINE_string(
     "mnist_path", "", "MNIST, where it is not where the training run found it."
@@ -30,7 +32,9 @@ def main(argv):
     del argv
     if not _WORKDIR.value:
         raise cli.UserError("--workdir is missing: the folder of a run by run_train.py")
-    from lmvp_tf.evaluation.workdir import evaluate_workdir  # TensorFlow takes seconds: not for --help
+    from lmvp_tf.evaluation.workdir import (
+        evaluate_workdir,
+    )  # TensorFlow takes seconds: not for --help
 
     workdir = pathlib.Path(_WORKDIR.value)
     table = evaluate_workdir(

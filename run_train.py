@@ -3,7 +3,8 @@
     python run_train.py --dataset=moving_mnist --preset=small --workdir=runs/mm
 
 The workdir receives config.json, log.csv, checkpoints, and TensorBoard's event files
-(tensorboard --logdir runs). The same command again goes on where the run stopped, also after Ctrl-C.
+(tensorboard --logdir runs). The same command again goes on where the run stopped, also after
+Ctrl-C.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Keeps freed memory in the process, where the C library would hand it back to the system.
 
-A training step frees and takes again hundreds of megabytes in large blocks. glibc maps each of them anew, so that
-the kernel has to clear every page of them in every step; on two cores that was two thirds of the step
-(docs/decisions.md).
+A training step frees and takes again hundreds of megabytes in large blocks. glibc maps each of them
+anew, so that the kernel has to clear every page of them in every step; on two cores that was two
+thirds of the step (docs/decisions.md).
 """
 
 import ctypes

@@ -12,7 +12,8 @@ from lmvp_tf.errors import RunError, UserError
 def run(main):
     """Runs `main(argv)` as an absl program.
 
-    Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run (RunError).
+    Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run
+    (RunError).
     Either error is one line on stderr; `--verbosity=1` or more shows where it came from.
     """
 
@@ -33,7 +34,7 @@ def run(main):
 
 
 def _parse_flags(argv):
-    """Parses flags; an unknown flag or a bad value ends the program with one line and exit code 2."""
+    """Parses flags; a wrong one ends the program with one line and exit code 2."""
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:

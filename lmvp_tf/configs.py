@@ -1,7 +1,7 @@
 """The configuration of a run: frozen dataclasses, saved as `config.json` in the workdir.
 
-A config is built once, from a preset (`lmvp_tf/presets.py`) and the command line, and read back from the
-workdir by every other tool, so that no hyper-parameter is ever repeated on a command line.
+A config is built once, from a preset (`lmvp_tf/presets.py`) and the command line, and read back
+from the workdir by every other tool, so that no hyper-parameter is ever repeated on a command line.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
-    """Eq. 4 and what it leaves open. Every loss is a mean over elements, so weights do not scale with size."""
+    """Eq. 4 and what it leaves open. Every loss is a mean over elements, whatever their number."""
 
     reconstruction: str = "bce"  # or "mse"
     gdl_weight: float = 0.0  # weight of the gradient difference loss in L_recons
@@ -57,7 +57,7 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Algorithm 1 and its optimizers. A step is one batch, in pre-training and in the main loop alike."""
+    """Algorithm 1 and its optimizers. A step is one batch, in either phase."""
 
     batch_size: int = 8
     seed: int = 0
@@ -93,7 +93,8 @@ class Config:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
 
 
-# A run may be continued with other values of these: they change neither the model nor what it has learned.
+# A run may be continued with other values of these: they change neither the model nor what it has
+# learned.
 RESUMABLE = frozenset(
     {
         "data.mnist_path",
@@ -137,7 +138,8 @@ def replace(config, values):
 
     Args:
       config: the Config.
-      values: dotted path -> value, of the field's type, a JSON list for a tuple, or a string to parse.
+      values: dotted path -> value, of the field's type, a JSON list for a tuple, or a string to
+        parse.
 
     Raises:
       UserError: a path that is no field (the nearest names are given), or a value of another type.
@@ -199,15 +201,15 @@ def validate(config):
     data, model, training = config.data, config.model, config.training
     if data.num_inputs >= data.num_frames:
         raise UserError(
-            "data.num_inputs (T0) must be below data.num_frames (T), or nothing is left to predict. "
-            f"Received: T0 = {data.num_inputs}, T = {data.num_frames}"
+            "data.num_inputs (T0) must be below data.num_frames (T), or nothing is left to "
+            f"predict. Received: T0 = {data.num_inputs}, T = {data.num_frames}"
         )
     if model.kernel_size % 2 == 0:
         raise UserError(f"model.kernel_size (k) must be odd. Received: {model.kernel_size}")
     if model.clip_length > data.num_inputs:
         raise UserError(
-            "model.clip_length (c) must not be above data.num_inputs (T0): F would never see a whole "
-            f"clip of real frames. Received: c = {model.clip_length}, T0 = {data.num_inputs}"
+            "model.clip_length (c) must not be above data.num_inputs (T0): F would never see a "
+            f"whole clip of real frames. Received: c = {model.clip_length}, T0 = {data.num_inputs}"
         )
     if len(model.spatial_widths) < 2:
         raise UserError(
@@ -265,7 +267,9 @@ def load(path):
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path.parent} is no workdir of run_train.py: it has no {path.name}") from error
+        raise UserError(
+            f"{path.parent} is no workdir of run_train.py: it has no {path.name}"
+        ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not isinstance(values, dict):

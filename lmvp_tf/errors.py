@@ -2,7 +2,7 @@
 
 
 class UserError(ValueError):
-    """What the user gave cannot be used. The message says what, where, and what to do (exit code 2)."""
+    """What the user gave cannot be used: the message says what, where, what to do (exit code 2)."""
 
 
 class RunError(RuntimeError):

@@ -1,7 +1,8 @@
 """The losses of the paper, Eq. 1 to 4, and the gradient difference loss, as pure functions.
 
-Each is a mean over all elements rather than the paper's sum, so that a weight means the same at any frame size,
-feature size, batch size and number of frames (docs/decisions.md). All are computed in float32.
+Each is a mean over all elements rather than the paper's sum, so that a weight means the same at any
+frame size, feature size, batch size and number of frames (docs/decisions.md). All are computed in
+float32.
 """
 
 from keras import ops
@@ -93,7 +94,7 @@ def generator_loss(reconstruction, teacher, gamma):
 
 
 def binary_cross_entropy(truth, predictions):
-    """Pixel-wise binary cross-entropy in nats, a mean over each frame: [B, T, H, W, C] -> [B, T]."""
+    """Binary cross-entropy in nats, a mean over each frame: [B, T, H, W, C] -> [B, T]."""
     predictions = ops.clip(predictions, EPSILON, 1.0 - EPSILON)
     loss = truth * ops.log(predictions) + (1.0 - truth) * ops.log(1.0 - predictions)
     return -ops.mean(loss, axis=(2, 3, 4))
@@ -107,7 +108,8 @@ def squared_error(truth, predictions):
 def gradient_difference_loss(truth, predictions, alpha=1.0):
     """The gradient difference loss (GDL) of Mathieu et al. 2016, which punishes blurred edges.
 
-    | |x_{i,j} - x_{i-1,j}| - |x̂_{i,j} - x̂_{i-1,j}| |^alpha, the same along the width, both as means.
+    | |x_{i,j} - x_{i-1,j}| - |x̂_{i,j} - x̂_{i-1,j}| |^alpha, and the same along the width,
+    both as means.
 
     Args:
       truth: frames, [B, T, H, W, C].
@@ -120,7 +122,9 @@ def gradient_difference_loss(truth, predictions, alpha=1.0):
     loss = 0.0
     for axis in (2, 3):
         difference = ops.abs(_absolute_step(truth, axis) - _absolute_step(predictions, axis))
-        loss = loss + ops.mean(ops.power(difference, alpha) if alpha != 1 else difference, (2, 3, 4))
+        loss = loss + ops.mean(
+            ops.power(difference, alpha) if alpha != 1 else difference, (2, 3, 4)
+        )
     return loss
 
 

@@ -1,4 +1,4 @@
-"""Named configurations. Each function's docstring states its command, its cost, and what it reached."""
+"""Named configurations. Each docstring states the command, its cost, and what it reached."""
 
 from lmvp_tf.configs import Config, LossConfig, ModelConfig, TrainingConfig
 from lmvp_tf.errors import UserError
@@ -112,5 +112,7 @@ def get(dataset, preset):
     if dataset not in PRESETS:
         raise UserError(f"--dataset must be one of {', '.join(PRESETS)}. Received: {dataset}")
     if preset not in PRESETS[dataset]:
-        raise UserError(f"--preset must be one of {', '.join(PRESETS[dataset])}. Received: {preset}")
+        raise UserError(
+            f"--preset must be one of {', '.join(PRESETS[dataset])}. Received: {preset}"
+        )
     return PRESETS[dataset][preset]()

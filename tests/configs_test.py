@@ -100,7 +100,9 @@ def test_differences_name_the_fields_and_leave_out_what_a_run_may_change():
     assert configs.differences(configs.Config(), changed) == ["losses.gamma: 0.1 there, 3.0 here"]
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"model": {"kernel": 1}}', '{"data": {"size": "a"}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"model": {"kernel": 1}}', '{"data": {"size": "a"}}']
+)
 def test_a_damaged_config_file_is_refused_by_name(tmp_path, text):
     path = tmp_path / "config.json"
     path.write_text(text)

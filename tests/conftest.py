@@ -1,4 +1,4 @@
-"""What tests share: a config so small that a step takes a fraction of a second, and videos to feed it."""
+"""What tests share: a config whose steps take a fraction of a second, and videos to feed it."""
 
 import os
 

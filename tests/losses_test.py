@@ -65,7 +65,9 @@ def test_gradient_difference_loss_against_loops(alpha):
         for i in range(4):
             for j in range(5):
                 if i:
-                    rows.append(abs(abs(x[i, j] - x[i - 1, j]) - abs(y[i, j] - y[i - 1, j])) ** alpha)
+                    rows.append(
+                        abs(abs(x[i, j] - x[i - 1, j]) - abs(y[i, j] - y[i - 1, j])) ** alpha
+                    )
                 if j:
                     difference = abs(abs(x[i, j] - x[i, j - 1]) - abs(y[i, j] - y[i, j - 1]))
                     columns.append(difference**alpha)

@@ -26,7 +26,8 @@ _EXAMPLES = 4  # sequences in the film; the figure shows the first two
 def evaluate_workdir(workdir, num_sequences=None, test_file="", mnist_path="", batch_size=50):
     """Evaluates on the test set and writes `eval/` in the workdir.
 
-    Writes metrics.json, per_step.csv, per_sequence.npz, table.txt, predictions.png (the paper's Figure 2),
+    Writes metrics.json, per_step.csv, per_sequence.npz, table.txt, predictions.png (the paper's
+    Figure 2),
     per_step.png (its Figure 5), training.png and predictions.gif.
 
     Args:
@@ -139,9 +140,12 @@ def _table(document, accumulators):
     """The table and, above it, what was measured on what."""
     header = (
         f"{document['dataset']}, preset {document['preset']}: step {document['step']}, "
-        f"{document['sequences_seen']} sequences seen in {document['train_seconds']:.0f} s of training, "
-        f"{document['parameters']['total']} parameters, {document['num_sequences']} test sequences"
+        f"{document['sequences_seen']} sequences seen in {document['train_seconds']:.0f} s of "
+        f"training, {document['parameters']['total']} parameters, "
+        f"{document['num_sequences']} test sequences"
     )
-    systems = {name: document["metrics"] if name == "lmvp" else document["floors"][name]
-               for name in accumulators}
+    systems = {
+        name: document["metrics"] if name == "lmvp" else document["floors"][name]
+        for name in accumulators
+    }
     return f"{header}\n\n{tables.comparison_table(document['dataset'], systems)}"

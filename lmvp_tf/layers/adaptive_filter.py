@@ -73,6 +73,7 @@ def filter_flow(weights):
     return ops.einsum("kbhw,kd->bhwd", weights, ops.stack([dy, dx], axis=-1))
 
 
+@keras.saving.register_keras_serializable(package="lmvp_tf")
 class AdaptiveFilter(keras.layers.Layer):
     """Projects features to one k x k softmax filter per pixel, and applies it to the frame.
 
@@ -81,7 +82,8 @@ class AdaptiveFilter(keras.layers.Layer):
         out   += features . content_kernel + content_bias                     if dynamic_bias
 
     Under a mixed policy the projections run in the compute dtype, the softmax and the sum over the
-    taps in float32, and the output is in the compute dtype.
+    taps in float32. The frame is not cast, because 8 bits of mantissa would lose grey levels, and
+    the output is in its dtype.
 
     Args:
       kernel_size: k, odd.
@@ -106,7 +108,7 @@ class AdaptiveFilter(keras.layers.Layer):
     """
 
     def __init__(self, kernel_size, dynamic_bias=False, implementation="fast", **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(
                 "`kernel_size` must be odd and positive, so that the filter has a centre. "
@@ -143,14 +145,18 @@ class AdaptiveFilter(keras.layers.Layer):
     def call(self, frame, features):
         filtered = _IMPLEMENTATIONS[self.implementation](frame, self.logits(features))
         if self.dynamic_bias:
-            filtered += ops.matmul(features, self.content_kernel) + self.content_bias
+            features, kernel, bias = self._cast(features, self.content_kernel, self.content_bias)
+            filtered += ops.cast(ops.matmul(features, kernel) + bias, filtered.dtype)
         return filtered
 
     def logits(self, features):
         """The unnormalised filters [k*k, B, H, W] of features [B, H, W, N]."""
+        features, kernel, bias = self._cast(features, self.kernel, self.bias)
         # In this order of the operands the product comes out taps-first, with no big transpose.
-        logits = ops.einsum("nk,bhwn->kbhw", self.kernel, features)
-        return logits + ops.reshape(self.bias, (-1, 1, 1, 1))
+        return ops.einsum("nk,bhwn->kbhw", kernel, features) + ops.reshape(bias, (-1, 1, 1, 1))
+
+    def _cast(self, *tensors):
+        return [ops.cast(tensor, self.compute_dtype) for tensor in tensors]
 
     def filters(self, features):
         """The filters [k*k, B, H, W] of features [B, H, W, N], in float32; they sum to one."""

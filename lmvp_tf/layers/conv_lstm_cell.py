@@ -5,7 +5,8 @@ from keras import ops
 
 
 def conv_lstm_update(gates, cell):
-    """One step of an LSTM whose gates were computed by a convolution (Shi et al. 2015, no peepholes).
+    """One step of an LSTM whose gates were computed by a convolution (Shi et al. 2015, no
+    peepholes).
 
         i, f, o = sigmoid(gates_i), sigmoid(gates_f + 1), sigmoid(gates_o)
         c' = f * c + i * tanh(gates_g)

@@ -1,4 +1,4 @@
-"""A stack of 3x3 convolutions, the shared body of F, M's and G's encoders and the filter network."""
+"""A stack of 3x3 convolutions: the body of F, D's classifier and every part of G."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The discriminator D and, at its bottom, the feature extractor F whose features it leaks (Section 2.1)."""
+"""The discriminator D and, at its bottom, F, whose features it leaks (Section 2.1)."""
 
 import keras
 from keras import ops
@@ -10,8 +10,8 @@ from lmvp_tf.layers.conv_stack import ConvStack
 class FeatureExtractor(keras.Model):
     """F, the bottom of D: the motion feature of a clip, f_t = F(x_{t-c:t}; theta_F).
 
-    Strided convolutions and a tanh, so that |f_t| < 1: however D's classifier stretches its features, the scale
-    of Eq. 2 and Eq. 3 stays where it is.
+    Strided convolutions and a tanh, so that |f_t| < 1: however D's classifier stretches its
+    features, the scale of Eq. 2 and Eq. 3 stays where it is.
 
     Args:
       widths: channels of the strided layers, each of which halves H and W.

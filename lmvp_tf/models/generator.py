@@ -9,7 +9,8 @@ from lmvp_tf.layers.conv_stack import ConvStack
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
 class Generator(keras.Model):
-    """G(x_t, m_t): spatial encoder(x_t) ++ temporal encoder(m_t) -> filter network -> filters * x_t.
+    """G(x_t, m_t): spatial encoder(x_t) ++ temporal encoder(m_t) -> filter network -> filters *
+    x_t.
 
     The filter network works at half the frame's size and, after doubling it, at full size.
 
@@ -27,7 +28,8 @@ class Generator(keras.Model):
       motion: m_t, [B, h, w, K], with H / 2 a multiple of h.
 
     Returns:
-      The prediction of x_{t+1}, [B, H, W, C], float32. It stays within [0, 1] unless there is a dynamic bias.
+      The prediction of x_{t+1}, [B, H, W, C], float32. It stays within [0, 1] unless there is a
+      dynamic bias.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Generator(keras.Model):
         return self.adaptive_filter(frame, self.filter_features(frame, motion))
 
     def filter_features(self, frame, motion):
-        """Everything of G below the taps: [B, H, W, N] features, of which the filters are a projection."""
+        """All of G below the taps: [B, H, W, N] features; the filters are their projection."""
         spatial = self.spatial_encoder(frame)  # [B, H/2, W/2, .], f_t^s
         temporal = self.temporal_encoder(motion)  # [B, h, w, .], f_t^m
         temporal = enlarge(temporal, spatial.shape[1] // temporal.shape[1])
@@ -95,9 +97,7 @@ class Generator(keras.Model):
         return hidden if self.projection is None else self.projection(hidden)
 
     def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        return {**config, **self.settings}
+        return {**super().get_config(), **self.settings}
 
 
 def enlarge(maps, factor):
@@ -106,7 +106,5 @@ def enlarge(maps, factor):
         return maps
     _, height, width, channels = maps.shape
     maps = ops.reshape(maps, (-1, height, 1, width, 1, channels))
-    maps = ops.broadcast_to(
-        maps, (ops.shape(maps)[0], height, factor, width, factor, channels)
-    )
+    maps = ops.broadcast_to(maps, (ops.shape(maps)[0], height, factor, width, factor, channels))
     return ops.reshape(maps, (-1, height * factor, width * factor, channels))

@@ -14,7 +14,7 @@ from lmvp_tf.models.motion_guider import MotionGuider
 
 
 class Rollout(typing.NamedTuple):
-    """Predictions and what each was made from, aligned: `predictions[:, i]` follows `frames[:, i]`."""
+    """Predictions and what each was made from: `predictions[:, i]` follows `frames[:, i]`."""
 
     frames: typing.Any  # x_t while it is real, x̂_t afterwards, [B, S, H, W, C]
     predictions: typing.Any  # x̂_{t+1}, [B, S, H, W, C]
@@ -74,7 +74,7 @@ class LMVP(keras.Model):
 
     @property
     def networks(self):
-        """The paper's parameters by name: theta_F, theta_C (theta_D is both), theta_M and theta_G."""
+        """The paper's parameters: theta_F, theta_C (theta_D is both), theta_M and theta_G."""
         features = self.discriminator.features.trainable_variables
         return {
             "F": features,
@@ -100,7 +100,8 @@ class LMVP(keras.Model):
 
         Args:
           real: x_1..x_R, [B, R, H, W, C].
-          num_open: how many predictions the chain from x_R has, the first of them made from x_R itself.
+          num_open: how many predictions the chain from x_R has, the first of them made from x_R
+            itself.
           features: f_1..f_R where they are known already, [B, R, h, w, K].
           one_step: False leaves out the predictions made from x_1..x_{R-1}.
           backprop: False stops gradients where a prediction is fed back.
@@ -122,7 +123,8 @@ class LMVP(keras.Model):
         return Rollout(ops.stack(frames[first:], axis=1), ops.stack(predictions, axis=1))
 
     def clips(self, video):
-        """The clip x_{t-c+1:t} of every t; before t = c, the first frame stands in for what is missing.
+        """The clip x_{t-c+1:t} of every t; before t = c, the first frame stands in for what is
+        missing.
 
         [B, T, H, W, C] -> [B, T, H, W, c * C], oldest frame first.
         """
@@ -146,7 +148,7 @@ class LMVP(keras.Model):
         return over_time(self.discriminator.features, clips)
 
     def leak_last(self, frames):
-        """f_t of the clip that ends with the last of a list of frames, [B, H, W, C] -> [B, h, w, K]."""
+        """f_t of the clip that ends a list of frames, each [B, H, W, C]; returns [B, h, w, K]."""
         length = self.config.clip_length
         clip = frames[-length:]
         clip = [clip[0]] * (length - len(clip)) + clip
@@ -157,13 +159,11 @@ class LMVP(keras.Model):
         return over_time(self.generator, frames, motions)
 
     def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        return {**config, "config": dataclasses.asdict(self.config)}
+        return {**super().get_config(), "config": dataclasses.asdict(self.config)}
 
 
 def over_time(function, *tensors):
-    """Applies `function` to every time step of [B, T, ...] tensors in one call of batch size B * T."""
+    """Applies `function` to all time steps of [B, T, ...] tensors in one call, of batch B * T."""
     length = tensors[0].shape[1]
     result = function(*(ops.reshape(x, (-1, *x.shape[2:])) for x in tensors))
     return ops.reshape(result, (-1, length, *result.shape[1:]))

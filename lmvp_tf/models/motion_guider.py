@@ -65,6 +65,4 @@ class MotionGuider(keras.Model):
         return ops.reshape(ops.cast(motions, "float32"), (-1, *features.shape[1:])), state
 
     def get_config(self):
-        config = super().get_config()
-        config.pop("autocast", None)
-        return {**config, "units": self.units}
+        return {**super().get_config(), "units": self.units}

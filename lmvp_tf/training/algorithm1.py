@@ -1,8 +1,8 @@
 """Algorithm 1 of the paper: the pre-training step (lines 4-6) and the main step (lines 8-17).
 
-Both are free functions of (model, optimizers, config, video) that update the networks and return scalars for
-the log; `lmvp_tf.training.loop` wraps each in a tf.function. The names are the paper's: f and m are leaked and
-dynamic motion features, a hat marks what comes from predictions.
+Both are free functions of (model, optimizers, config, video) that update the networks and return
+scalars for the log; `lmvp_tf.training.loop` wraps each in a tf.function. The names are the paper's:
+f and m are leaked and dynamic motion features, a hat marks what comes from predictions.
 """
 
 import tensorflow as tf
@@ -12,7 +12,8 @@ from lmvp_tf.models.lmvp import Rollout, over_time
 
 
 def pretrain_step(model, optimizers, config, video, num_real):
-    """One pre-training iteration: Eq. 1 on theta_D, then Eq. 4 with gamma = 0 on theta_F, theta_M, theta_G.
+    """One pre-training iteration: Eq. 1 on theta_D, then Eq. 4 with gamma = 0 on theta_F, theta_M,
+    theta_G.
 
     One rollout gives both the clips that D is shown as fake and the reconstruction.
 
@@ -75,9 +76,7 @@ def train_step(model, optimizers, config, video):
     real_clips = model.clips(video)
     with tf.GradientTape() as g_tape:
         # Line 8: generate fake clips.
-        rollout = model.rollout(
-            video[:, :num_inputs], num_frames - num_inputs, backprop=backprop
-        )
+        rollout = model.rollout(video[:, :num_inputs], num_frames - num_inputs, backprop=backprop)
         reconstruction = _reconstruction(config, video, rollout.predictions)
     fake_clips = tf.stop_gradient(model.next_clips(rollout))
 
@@ -117,7 +116,7 @@ def train_step(model, optimizers, config, video):
 
 
 def _step_weights(config):
-    """One weight per prediction of frames 2..T: those of the inputs x_2..x_T0 count `input_weight`."""
+    """One weight per prediction of frames 2..T; the inputs x_2..x_T0 count `input_weight`."""
     num_inputs, num_frames = config.data.num_inputs, config.data.num_frames
     inputs = [config.losses.input_weight] * (num_inputs - 1)
     return tf.constant(inputs + [1.0] * (num_frames - num_inputs), tf.float32)
@@ -136,7 +135,7 @@ def _reconstruction(config, video, predictions):
 
 
 def _update(name, optimizer, theta, gradients):
-    """Applies one Adam step; returns the norms of the gradient (before clipping) and of the update."""
+    """Takes one Adam step; returns the norms of the gradient (unclipped) and of the update."""
     before = [tf.identity(variable) for variable in theta]
     optimizer.apply(gradients, theta)
     update = [variable - old for variable, old in zip(theta, before, strict=True)]

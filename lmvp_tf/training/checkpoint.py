@@ -1,4 +1,4 @@
-"""What a run is besides its config: weights, optimizer slots, the step, the seconds spent; saved and restored."""
+"""Saving and restoring what a run is: weights, optimizer slots, the step, the seconds spent."""
 
 import tensorflow as tf
 
@@ -18,7 +18,8 @@ def build_model(config):
 
 
 class TrainState:
-    """A model in training. Everything exists before a checkpoint is read, so that nothing of it is lost.
+    """A model in training. Everything exists before a checkpoint is read, so that nothing of it is
+    lost.
 
     Args:
       config: the Config.
@@ -88,7 +89,7 @@ class Checkpoints:
             status.assert_existing_objects_matched()
             if not partial:
                 status.assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+        except (tf.errors.OpError, AssertionError, ValueError, OSError, IndexError) as error:
             raise UserError(
                 f"{path} cannot be restored: it is damaged or of another model "
                 f"({_first_line(error)})"

@@ -83,7 +83,7 @@ class RunLog:
 
 
 def strip(rows):
-    """Joins videos to one picture, a row each: a list of [S, H, W, C or 3] in [0, 1] -> [., ., 3]."""
+    """Joins videos, each [S, H, W, 1 or 3] in [0, 1], to one picture [., ., 3], a row each."""
     length = max(len(row) for row in rows)
     lines = []
     for row in rows:
@@ -100,7 +100,8 @@ def flow_picture(flow, frames, radius):
 
     Args:
       flow: centres of mass, (dy, dx) in pixels, [S, H, W, 2].
-      frames: what the filters are applied to, [S, H, W, C]; dark where a filter has nothing to fetch.
+      frames: what the filters are applied to, [S, H, W, C]; dark where a filter has nothing to
+        fetch.
       radius: r = (k - 1) / 2, the farthest that a filter can reach.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The training run: batches in, Algorithm 1's steps, log, validation, checkpoints, and a clean stop."""
+"""The training run: Algorithm 1's steps, log, validation, checkpoints, and a clean stop."""
 
 import contextlib
 import functools
@@ -26,7 +26,8 @@ from lmvp_tf.training.log import RunLog, flow_picture, strip
 
 
 def train(config, workdir):
-    """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir stopped.
+    """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir
+    stopped.
 
     Args:
       config: the Config; saved as config.json in the workdir.
@@ -164,8 +165,8 @@ def _check_finite(report, step):
     bad = [name for name, value in report.items() if not np.isfinite(value)]
     if bad:
         raise RunError(
-            f"{', '.join(bad)} not finite at step {step}: training has diverged. The last checkpoint "
-            "is from before; try a lower --set training.learning_rate"
+            f"{', '.join(bad)} not finite at step {step}: training has diverged. The last "
+            "checkpoint is from before; try a lower --set training.learning_rate"
         )
 
 
@@ -179,7 +180,9 @@ def _learning_rates(optimizers):
 
 def _progress_bar(step, max_steps):
     interval = 0.5 if sys.stderr.isatty() else 30.0  # a log file wants a line now and then
-    return tqdm(total=max_steps, initial=step, unit="step", mininterval=interval, dynamic_ncols=True)
+    return tqdm(
+        total=max_steps, initial=step, unit="step", mininterval=interval, dynamic_ncols=True
+    )
 
 
 def _summary(row):

@@ -37,8 +37,8 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 class Optimizers:
     """One built Adam per network, so that a checkpoint finds every slot.
 
-    `F` moves theta_F by the reconstruction in pre-training. It is apart from `D`, whose Adam keeps the moments
-    of Eq. 1: one pair of moments for two losses of different scale would serve neither.
+    `F` moves theta_F by the reconstruction in pre-training. It is apart from `D`, whose Adam keeps
+    the moments of Eq. 1: one pair of moments for two losses of different scale would serve neither.
 
     Args:
       model: a built LMVP.
@@ -55,9 +55,7 @@ class Optimizers:
             optimizer.build(variables)
             return optimizer
 
-        self.D = adam(
-            "adam_D", training.discriminator_learning_rate, networks["F"] + networks["C"]
-        )
+        self.D = adam("adam_D", training.discriminator_learning_rate, networks["F"] + networks["C"])
         self.M = adam("adam_M", training.guider_learning_rate, networks["M"])
         self.G = adam("adam_G", rate, networks["G"])
         self.F = adam("adam_F", rate, networks["F"])

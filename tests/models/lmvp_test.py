@@ -52,15 +52,15 @@ def test_calling_the_model_predicts_what_follows_the_inputs(model, tiny_video):
 
 def test_the_horizon_is_free_and_its_beginning_does_not_depend_on_it(model, tiny_video):
     inputs = tf.constant(tiny_video[:, :4])
-    np.testing.assert_allclose(model(inputs, num_predicted=5)[:, :2], model(inputs, num_predicted=2), atol=1e-6)
+    np.testing.assert_allclose(
+        model(inputs, num_predicted=5)[:, :2], model(inputs, num_predicted=2), atol=1e-6
+    )
 
 
 def test_clips_repeat_the_first_frame_on_the_left(model):
     video = np.arange(4, dtype="float32").reshape(1, 4, 1, 1, 1)
     clips = model.clips(tf.constant(video))
-    np.testing.assert_array_equal(
-        clips[0, :, 0, 0], [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3]]
-    )
+    np.testing.assert_array_equal(clips[0, :, 0, 0], [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3]])
 
 
 def test_clips_keep_the_channels_of_a_frame_together(model):
@@ -76,7 +76,8 @@ def test_without_backprop_no_gradient_reaches_an_earlier_prediction(model, tiny_
         with tf.GradientTape() as tape:
             tape.watch(real)
             last = model.rollout(real, 3, backprop=backprop).predictions[:, -1]
-        # Frame 1 can reach the last prediction through M's state alone, and through the chain of frames.
+        # Frame 1 can reach the last prediction through M's state alone, and through the chain of
+        # frames.
         norms[backprop] = float(tf.norm(tape.gradient(last, real)))
     assert norms[True] != pytest.approx(norms[False], rel=1e-3)
 
@@ -123,9 +124,7 @@ def test_networks_part_the_parameters_without_remainder(model):
     assert counts["F"] == sum(v.numpy().size for v in features)
 
 
-def test_mixed_precision_keeps_features_motions_and_predictions_in_float32(
-    tiny_config, tiny_video
-):
+def test_mixed_precision_keeps_features_motions_and_predictions_in_float32(tiny_config, tiny_video):
     keras.utils.set_random_seed(0)
     exact = build_model(tiny_config)
     config = configs.replace(tiny_config, {"training.mixed_precision": "bfloat16"})

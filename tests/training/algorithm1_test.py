@@ -104,9 +104,7 @@ def test_the_guiders_gradient_depends_on_real_clips_alone(tiny_config, tiny_vide
 
 def test_the_guiders_gradient_is_that_of_equation_2(tiny_config, tiny_video):
     """f comes from F as D's step left it, and the target does not move with M."""
-    config = configs.replace(
-        tiny_config, {LEARNING_RATES["D"]: 0.0, "training.clip_norm": 0.0}
-    )
+    config = configs.replace(tiny_config, {LEARNING_RATES["D"]: 0.0, "training.clip_norm": 0.0})
     state = make_state(config)
     model = state.model
     f = model.leak(model.clips(tf.constant(tiny_video)))
@@ -125,7 +123,7 @@ def test_the_guiders_gradient_is_that_of_equation_2(tiny_config, tiny_video):
 def test_the_generators_gradient_is_that_of_equation_3_with_its_inputs_stopped(
     tiny_config, tiny_video
 ):
-    """With gamma alone to count, G's gradient goes through F into the newest frame, and nowhere else."""
+    """With gamma alone to count, G's gradient goes through F into the newest frame alone."""
     config = configs.replace(
         tiny_config,
         {
@@ -187,9 +185,7 @@ def test_reported_losses_are_those_of_the_equations(tiny_config, tiny_video):
     expected = losses.reconstruction_loss(
         "bce", tiny_video[:, 1:], rollout.predictions, np.ones(6, "float32"), 0.5
     )
-    report = algorithm1.train_step(
-        state.model, state.optimizers, config, tf.constant(tiny_video)
-    )
+    report = algorithm1.train_step(state.model, state.optimizers, config, tf.constant(tiny_video))
     np.testing.assert_allclose(report["L_recons"], expected, rtol=1e-5)
     np.testing.assert_allclose(
         report["L_gen"], report["L_recons"] + 0.25 * report["L_M_T"], rtol=1e-5

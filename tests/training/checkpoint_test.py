@@ -11,9 +11,7 @@ from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained
 
 def test_every_variable_returns_optimizer_slots_included(tiny_config, tiny_video, tmp_path):
     state = TrainState(tiny_config)
-    algorithm1.pretrain_step(
-        state.model, state.optimizers, tiny_config, tf.constant(tiny_video), 4
-    )
+    algorithm1.pretrain_step(state.model, state.optimizers, tiny_config, tf.constant(tiny_video), 4)
     state.step.assign(7)
     state.seconds.assign(1.5)
     Checkpoints(tmp_path, state.checkpoint).save(7)

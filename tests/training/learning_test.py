@@ -1,4 +1,4 @@
-"""Learning works: a few fixed sequences are learned by heart, through both phases of Algorithm 1."""
+"""Learning works: Algorithm 1 learns a few fixed sequences by heart."""
 
 import keras
 import numpy as np

@@ -34,7 +34,9 @@ def weights(workdir, config):
 def run_in_new_process(config, workdir):
     """Trains as run_train.py does, in a process that shares nothing with this one."""
     program = (
-        "import json, pathlib, sys; from lmvp_tf import configs; from lmvp_tf.training import loop\n"
+        "import json, pathlib, sys\n"
+        "from lmvp_tf import configs\n"
+        "from lmvp_tf.training import loop\n"
         "loop.train(configs.from_dict(json.loads(sys.argv[1])), pathlib.Path(sys.argv[2]))"
     )
     arguments = [json.dumps(configs.to_dict(config)), str(workdir)]
@@ -58,7 +60,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, tmp_path)
     losses = []
     for name in ("whole", "parts"):
         with (tmp_path / name / "log.csv").open() as file:
-            losses.append([(row["step"], row["L_recons"], row["L_dis"]) for row in csv.DictReader(file)])
+            losses.append(
+                [(row["step"], row["L_recons"], row["L_dis"]) for row in csv.DictReader(file)]
+            )
     assert losses[0] == losses[1]
     assert [int(step) for step, *_ in losses[0]] == [1, 2, 3, 4, 5, 6]
 
@@ -113,7 +117,9 @@ def test_the_same_command_after_the_end_trains_no_further(trained):
 def test_a_workdir_of_another_config_is_refused_and_left_as_it_was(trained):
     config, workdir = trained
     other = configs.replace(config, {"losses.gamma": 9.0, "training.seed": 5})
-    with pytest.raises(UserError, match="losses.gamma: 0.1 there, 9.0 here.*training.seed: 0 there"):
+    with pytest.raises(
+        UserError, match="losses.gamma: 0.1 there, 9.0 here.*training.seed: 0 there"
+    ):
         loop.train(other, workdir)
     assert configs.load(workdir / "config.json") == config
 

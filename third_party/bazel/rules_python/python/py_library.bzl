@@ -1,0 +1,3 @@
+"""py_library under the name that rules_python gives it."""
+
+py_library = native.py_library

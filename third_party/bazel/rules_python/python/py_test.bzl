@@ -1,0 +1,3 @@
+"""py_test under the name that rules_python gives it."""
+
+py_test = native.py_test
