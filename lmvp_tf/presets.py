@@ -55,7 +55,7 @@ def moving_mnist_small():
             batch_size=4,
             one_step_steps=2000,
             pretrain_steps=3200,
-            max_steps=4000,
+            max_steps=3600,
             warmup_steps=100,
             decay="cosine",
         ),
