@@ -6,7 +6,6 @@ Prints a table and writes to the workdir's eval/: metrics.json, per_step.csv, pe
 table.txt, and the pictures predictions.png, predictions.gif, per_step.png and training.png.
 """
 
-import os
 import pathlib
 
 from absl import flags
@@ -46,5 +45,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     cli.run(main)

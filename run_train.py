@@ -8,7 +8,6 @@ Ctrl-C.
 """
 
 import json
-import os
 import pathlib
 
 from absl import flags
@@ -91,5 +90,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     cli.run(main)

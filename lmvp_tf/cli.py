@@ -5,7 +5,7 @@ import sys
 
 from absl import app, flags, logging
 
-from lmvp_tf import allocator
+from lmvp_tf import runtime
 from lmvp_tf.errors import RunError, UserError
 
 
@@ -18,7 +18,6 @@ def run(main):
     """
 
     def guarded(argv):
-        allocator.keep_freed_memory()
         logging.use_python_logging(quiet=True)
         try:
             if len(argv) > 1:
@@ -30,6 +29,7 @@ def run(main):
             print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
             sys.exit(2 if isinstance(error, UserError) else 1)
 
+    runtime.prepare()
     app.run(guarded, flags_parser=_parse_flags)
 
 

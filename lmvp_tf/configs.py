@@ -93,11 +93,14 @@ class Config:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
 
 
-# A run may be continued with other values of these: they change neither the model nor what it has
-# learned.
+# A run may be continued with other values of these. They leave the model and the losses as they are
+# and say how long to go on: pre-training is to last "until convergence" (Algorithm 1, line 6), which
+# shows only while it runs. log.csv tells which phase each step was in.
 RESUMABLE = frozenset(
     {
         "data.mnist_path",
+        "training.one_step_steps",
+        "training.pretrain_steps",
         "training.max_steps",
         "training.max_seconds",
         "training.log_every",

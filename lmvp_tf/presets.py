@@ -53,9 +53,9 @@ def moving_mnist_small():
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=4,
-            one_step_steps=2000,
-            pretrain_steps=3200,
-            max_steps=3600,
+            one_step_steps=1500,
+            pretrain_steps=2300,
+            max_steps=2700,
             warmup_steps=100,
             decay="cosine",
         ),

@@ -1,13 +1,11 @@
 """What tests share: a config whose steps take a fraction of a second, and videos to feed it."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
 import pytest
 
-from lmvp_tf import configs
+from lmvp_tf import configs, runtime
+
+runtime.prepare()
 
 TINY = {
     "data.size": 32,

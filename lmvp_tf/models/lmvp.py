@@ -114,7 +114,7 @@ class LMVP(keras.Model):
         motions, state = self.guider.guide(features)
         first = 0 if one_step else real.shape[1] - 1
         known = self.generate(real[:, first:], motions[:, first:])
-        frames, predictions = list(_unstack(real)), list(_unstack(known))
+        frames, predictions = ops.unstack(real, axis=1), ops.unstack(known, axis=1)
         for _ in range(num_open - 1):
             frame = predictions[-1] if backprop else ops.stop_gradient(predictions[-1])
             frames.append(frame)
@@ -167,7 +167,3 @@ def over_time(function, *tensors):
     length = tensors[0].shape[1]
     result = function(*(ops.reshape(x, (-1, *x.shape[2:])) for x in tensors))
     return ops.reshape(result, (-1, length, *result.shape[1:]))
-
-
-def _unstack(video):
-    return [video[:, t] for t in range(video.shape[1])]

@@ -57,8 +57,8 @@ class MotionGuider(keras.Model):
         if state is None:
             state = self.initial_state(ops.shape(features)[0], *features.shape[2:4])
         hidden = []
-        for t in range(features.shape[1]):
-            state = self.cell(features[:, t], state)
+        for feature in ops.unstack(features, axis=1):
+            state = self.cell(feature, state)
             hidden.append(state[0])
         hidden = ops.stack(hidden, axis=1)
         motions = self.head(ops.reshape(hidden, (-1, *hidden.shape[2:])))

@@ -1,0 +1,50 @@
+"""The process is prepared before TensorFlow starts, and the user's own settings win."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, numpy as np
+from lmvp_tf import runtime
+if {prepare}:
+    runtime.prepare()
+np.ones(2**25)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    np.ones(2**25)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def run(program, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
+def test_freed_blocks_are_used_again_without_new_pages():
+    """Four blocks of 256 MB, one after the other, cost page faults only when malloc maps each."""
+    assert int(run(FAULTS.format(prepare=True))) < 1000
+    assert int(run(FAULTS.format(prepare=False))) > 1000
+
+
+def test_the_environment_is_set_unless_the_user_has_set_it():
+    program = (
+        "import os; from lmvp_tf import runtime; runtime.prepare();"
+        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    )
+    clean = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    default = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean
+    )
+    assert default.stdout.strip() == "1"
+    assert run(program, TF_ENABLE_ONEDNN_OPTS="0") == "0"
