@@ -19,6 +19,8 @@ def run(main):
 
     def guarded(argv):
         logging.use_python_logging(quiet=True)
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
         try:
             if len(argv) > 1:
                 raise UserError(f"flags start with --. Received: {' '.join(argv[1:])}")

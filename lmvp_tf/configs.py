@@ -94,8 +94,8 @@ class Config:
 
 
 # A run may be continued with other values of these. They leave the model and the losses as they are
-# and say how long to go on: pre-training is to last "until convergence" (Algorithm 1, line 6), which
-# shows only while it runs. log.csv tells which phase each step was in.
+# and say how long to go on: pre-training is to last "until convergence" (Algorithm 1, line 6),
+# which shows only while it runs. log.csv tells which phase each step was in.
 RESUMABLE = frozenset(
     {
         "data.mnist_path",

@@ -23,15 +23,16 @@ def moving_mnist_demo():
         ),
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
-            batch_size=8,
-            one_step_steps=300,
-            pretrain_steps=450,
-            max_steps=500,
+            batch_size=4,
+            one_step_steps=230,
+            pretrain_steps=350,
+            max_steps=390,
+            max_seconds=420.0,  # on a slower machine
             learning_rate=2e-3,
             warmup_steps=20,
             decay="cosine",
             validate_every=100,
-            validation_sequences=32,
+            validation_sequences=16,
         ),
     )
 

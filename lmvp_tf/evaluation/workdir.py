@@ -1,7 +1,6 @@
 """Evaluates the trained model of a workdir and writes its tables, figures and films."""
 
 import tensorflow as tf
-from absl import logging
 from tqdm import tqdm
 
 from lmvp_tf import configs
@@ -49,7 +48,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", mnist_path="", b
         config = configs.replace(config, {"data.mnist_path": mnist_path})
     model, step, seconds = load_trained(workdir, config)
     videos = open_videos(config.data)
-    logging.info("%s", videos.source)
+    print(f"Data: {test_file or videos.source}")
     test = TestSequences(videos, num_sequences, test_file, batch_size)
     mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
     systems = {"lmvp": tf.function(lambda x, n: model(x, num_predicted=n))} | floors(mean_image)

@@ -121,4 +121,6 @@ def _frame_shape(config):
 
 
 def _first_line(error):
-    return (str(getattr(error, "message", "") or error).strip().splitlines() or ["?"])[0][:200]
+    """What an error of TensorFlow says, in one line, without the name of the function it was in."""
+    text = str(getattr(error, "message", "") or error).rpartition("}} ")[2]
+    return (text.strip().splitlines() or ["no reason given"])[0][:300]

@@ -10,7 +10,6 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from tqdm import tqdm
 
 from lmvp_tf import configs
@@ -43,16 +42,22 @@ def train(config, workdir):
     training = config.training
     claim_workdir(config, workdir)
     videos = open_videos(config.data)
-    logging.info("%s", videos.source)
+    print(f"Data: {videos.source}")
     _check_data(videos, workdir)
     keras.utils.set_random_seed(training.seed)
     state = TrainState(config)
     checkpoints = Checkpoints(workdir, state.checkpoint)
     if checkpoints.restore():
-        logging.info("goes on from step %d of %s", state.step, workdir)
-    run_log = RunLog(workdir, config, int(state.step))
-    with _StopSignals() as stop, contextlib.closing(run_log):
-        _run_steps(config, state, videos, run_log, checkpoints, stop)
+        print(f"Goes on from step {int(state.step)} of {workdir}.")
+    try:
+        run_log = RunLog(workdir, config, int(state.step))
+        with _StopSignals() as stop, contextlib.closing(run_log):
+            _run_steps(config, state, videos, run_log, checkpoints, stop)
+    except OSError as error:
+        raise RunError(
+            f"{workdir} cannot be written any more ({error.strerror or error}) at step "
+            f"{int(state.step)}; the same command goes on from the last checkpoint"
+        ) from error
     done = _complete(config, state)
     if not done:
         print(f"Stopped and saved at step {int(state.step)}. The same command goes on from there.")
@@ -130,6 +135,9 @@ def _run_steps(config, state, videos, run_log, checkpoints, stop):
 
 def _compiled_steps(config, state):
     """The tf.function of every phase: one batch in, updated networks and a report out."""
+    # With oneDNN this pass of TensorFlow's graph optimizer fails on steps that hold gradients, leaves
+    # them as they are, and complains.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     model, optimizers = state.model, state.optimizers
     num_frames, num_inputs = config.data.num_frames, config.data.num_inputs
 
