@@ -135,7 +135,7 @@ def _run_steps(config, state, videos, run_log, checkpoints, stop):
 
 def _compiled_steps(config, state):
     """The tf.function of every phase: one batch in, updated networks and a report out."""
-    # With oneDNN this pass of TensorFlow's graph optimizer fails on steps that hold gradients, leaves
+    # With oneDNN this pass of the graph optimizer fails on steps that hold gradients, leaves
     # them as they are, and complains.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     model, optimizers = state.model, state.optimizers
