@@ -37,7 +37,8 @@ class TrainState:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="seconds")
         self.checkpoint = tf.train.Checkpoint(
-            model=self.model, step=self.step, seconds=self.seconds, **self.optimizers.as_dict()
+            **_tracked(self.model, self.step, self.seconds),
+            optimizers=self.optimizers.as_dict(),
         )
 
 
@@ -110,10 +111,19 @@ def load_trained(workdir, config):
     """
     model = build_model(config)
     step, seconds = tf.Variable(0, dtype=tf.int64), tf.Variable(0.0, dtype=tf.float64)
-    checkpoint = tf.train.Checkpoint(model=model, step=step, seconds=seconds)
+    checkpoint = tf.train.Checkpoint(**_tracked(model, step, seconds))
     if not Checkpoints(workdir, checkpoint).restore(partial=True):
         raise UserError(f"{workdir} has no checkpoint yet: train it by run_train.py first")
     return model, int(step), float(seconds)
+
+
+def _tracked(model, step, seconds):
+    """What a checkpoint holds besides the optimizers.
+
+    The variables are given by network and not left to be found by way of the model: TensorFlow does
+    not look into lists of layers that Keras holds, and would pass over their weights in silence.
+    """
+    return {"networks": model.networks, "step": step, "seconds": seconds}
 
 
 def _frame_shape(config):

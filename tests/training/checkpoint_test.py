@@ -26,6 +26,16 @@ def test_every_variable_returns_optimizer_slots_included(tiny_config, tiny_video
     assert any(np.any(v.numpy()) for v in slots if "momentum" in v.path)
 
 
+def test_the_trained_model_has_every_weight_of_the_state_that_was_saved(tiny_config, tmp_path):
+    state = TrainState(tiny_config)
+    state.step.assign(3)
+    Checkpoints(tmp_path, state.checkpoint).save(3)
+    model, step, _ = load_trained(tmp_path, tiny_config)
+    assert step == 3
+    for one, other in zip(state.model.variables, model.variables, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
 def test_the_newest_two_are_kept(tiny_config, tmp_path):
     checkpoints = Checkpoints(tmp_path, TrainState(tiny_config).checkpoint)
     for step in (1, 2, 3):
