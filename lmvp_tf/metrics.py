@@ -197,13 +197,17 @@ class MetricAccumulator:
         """Returns a dict of [N] float64: each frame metric's mean over a sequence's steps."""
         return {name: value.mean(axis=1, dtype=np.float64) for name, value in self.values().items()}
 
-    def result(self):
+    def result(self, sequences=slice(None)):
         """Returns {"metrics": {name: mean}, "per_step": {name: [mean of each step]}}.
 
         The names are `METRICS`; `bce` and `bce_per_frame` are None without BCE.
+
+        Args:
+          sequences: which of the N sequences to average over, as a NumPy index; all by default.
         """
         per_step = {
-            name: value.mean(axis=0, dtype=np.float64) for name, value in self.values().items()
+            name: value[sequences].mean(axis=0, dtype=np.float64)
+            for name, value in self.values().items()
         }
         overall = {name: value.mean() for name, value in per_step.items()}
         return {

@@ -1,6 +1,8 @@
 """Named configurations. Each docstring states the command, its cost, and what it reached."""
 
-from lmvp_tf.configs import Config, LossConfig, ModelConfig, TrainingConfig
+import dataclasses
+
+from lmvp_tf.configs import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
 from lmvp_tf.errors import UserError
 
 
@@ -101,12 +103,69 @@ def moving_mnist_paper():
     )
 
 
+def _highway_data(**changes):
+    """The paper's setting: three grey frames in, three out."""
+    return DataConfig(dataset="highway", num_frames=6, num_inputs=3, **changes)
+
+
+def _highway_losses():
+    """MSE is some fifty times smaller than BCE, and so are the weights of what stands beside it."""
+    return LossConfig(reconstruction="mse", gdl_weight=0.02, gamma=0.002)
+
+
+def highway_demo():
+    """Minutes on two cores: `python run_train.py --dataset=highway --preset=demo`.
+
+    The narrow model, to see the way from a drive to a prediction.
+    """
+    demo = moving_mnist_demo()
+    return Config(
+        preset="demo",
+        data=_highway_data(mirror=True),
+        model=dataclasses.replace(demo.model, clip_length=3, kernel_size=11, dynamic_bias=True),
+        losses=_highway_losses(),
+        training=dataclasses.replace(
+            demo.training, batch_size=8, one_step_steps=300, pretrain_steps=500, max_steps=560
+        ),
+    )
+
+
+def highway_small():
+    """An hour on 2 cores: `python run_train.py --dataset=highway --preset=small`."""
+    small = moving_mnist_small()
+    return Config(
+        preset="small",
+        data=_highway_data(mirror=True),
+        model=dataclasses.replace(small.model, clip_length=3, kernel_size=11, dynamic_bias=True),
+        losses=_highway_losses(),
+        training=dataclasses.replace(
+            small.training, batch_size=8, one_step_steps=2000, pretrain_steps=3600, max_steps=4000
+        ),
+    )
+
+
+def highway_paper():
+    """The paper's scale: `python run_train.py --dataset=highway --preset=paper`, on a GPU.
+
+    Not run yet.
+    """
+    paper = moving_mnist_paper()
+    return Config(
+        preset="paper",
+        data=_highway_data(),
+        model=dataclasses.replace(paper.model, clip_length=3, kernel_size=11, dynamic_bias=True),
+        losses=_highway_losses(),
+        training=paper.training,
+    )
+
+
 PRESETS = {
     "moving_mnist": {
         "demo": moving_mnist_demo,
         "small": moving_mnist_small,
         "paper": moving_mnist_paper,
     },
+    "highway": {"demo": highway_demo, "small": highway_small, "paper": highway_paper},
 }
 
 

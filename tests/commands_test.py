@@ -116,6 +116,93 @@ def test_train_then_evaluate(tmp_path, digits_file):
         assert iio.imread(workdir / "eval" / name).std() > 1
 
 
+TINY_MODEL = [
+    "--set=model.feature_widths=4,4",
+    "--set=model.feature_channels=4",
+    "--set=model.classifier_widths=4",
+    "--set=model.motion_units=4",
+    "--set=model.spatial_widths=4,4",
+    "--set=model.temporal_widths=4",
+    "--set=model.filter_widths=4",
+    "--set=model.pixel_widths=4",
+    "--set=model.kernel_size=3",
+]
+
+
+def drive(folder, count, channels):
+    """Numbered pictures of a texture that moves by two pixels a frame."""
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 256, (8, 10, channels), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    folder.mkdir()
+    for i in range(count):
+        frame = np.roll(texture, 2 * i, axis=1)[:, :64]
+        iio.imwrite(folder / f"{i:04}.png", frame if channels == 3 else frame[..., 0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("color", "channels"), [("grey", 1), ("rgb", 3)])
+def test_highway_from_pictures_to_a_table(tmp_path, color, channels):
+    for name, count in {"drive": 60, "other": 12}.items():
+        drive(tmp_path / name, count, channels)
+    dataset, workdir = tmp_path / "data", tmp_path / "run"
+    code, output, errors = run(
+        "data/build_highway.py",
+        "--input",
+        tmp_path / "drive",
+        tmp_path / "other",
+        f"--output={dataset}",
+        "--size=32",
+        f"--color={color}",
+        "--split=test:drive@40-,other",
+        "--validation=0.25",
+    )
+    assert code == 0, errors
+    code, output, errors = run(
+        "run_train.py",
+        "--dataset=highway",
+        "--preset=demo",
+        f"--workdir={workdir}",
+        f"--highway_path={dataset}",
+        f"--set=data.channels={channels}",
+        "--set=data.size=32",
+        "--max_steps=3",
+        "--set=training.one_step_steps=1",
+        "--set=training.pretrain_steps=2",
+        *TINY_MODEL,
+    )
+    assert code == 0, errors
+    assert "25 training windows of 6 frames, 22 test windows" in output
+    code, output, errors = run("run_eval.py", f"--workdir={workdir}")
+    assert code == 0, errors
+    document = json.loads((workdir / "eval" / "metrics.json").read_text())
+    assert document["metrics"]["bce"] is None
+    assert document["num_sequences"] == 15 + 7
+    clips = document["per_clip"]
+    assert {name: clip["num_sequences"] for name, clip in clips.items()} == {
+        "drive": 15,
+        "other": 7,
+    }
+    mse = [clips[name]["metrics"]["mse"] for name in ("drive", "other")]
+    np.testing.assert_allclose(document["metrics"]["mse"], np.average(mse, weights=[15, 7]))
+    for row in ("DFN (paper)", "all, last_frame", "drive, lmvp", "other, last_frame"):
+        assert row in output
+    assert iio.imread(workdir / "eval" / "predictions.png").std() > 1
+    code, _, errors = run("run_eval.py", f"--workdir={workdir}", "--test_file=x.npy")
+    assert (code, "--test_file is for Moving MNIST" in last_line(errors)) == (2, True)
+
+
+def test_highway_without_a_dataset_says_what_to_do(tmp_path):
+    code, _, errors = run(
+        "run_train.py",
+        "--dataset=highway",
+        f"--workdir={tmp_path / 'run'}",
+        f"--highway_path={tmp_path / 'none'}",
+    )
+    assert code == 2
+    assert "python data/build_highway.py --input VIDEO... --output" in last_line(errors)
+    assert "make data-highway VIDEO=..." in last_line(errors)
+
+
 def check_document(document):
     """The keys that other tools read."""
     assert set(document) == {

@@ -1,7 +1,10 @@
 """The dataset that a config names: its training, validation and test videos under one interface."""
 
+import tensorflow as tf
+
 from lmvp_tf.configs import DataConfig
-from lmvp_tf.datasets import mnist, moving_mnist
+from lmvp_tf.datasets import highway, mnist, moving_mnist
+from lmvp_tf.errors import UserError
 
 
 class MovingMNIST:
@@ -14,9 +17,11 @@ class MovingMNIST:
       test_size: sequences in the test set.
       source: one line that says where the digits come from.
       fingerprint: sha256 of the digits. Two runs with the same one have seen the same digits.
+      test_clips: None: the sequences belong to no clips.
     """
 
     test_size = moving_mnist.TEST_SEQUENCES
+    test_clips = None
 
     def __init__(self, data):
         self.data = data
@@ -38,6 +43,10 @@ class MovingMNIST:
             self.digits.test, num_sequences, batch_size, **self._format()
         )
 
+    def examples(self, num_sequences, count):
+        """Numbers of the test sequences to show: the first."""
+        return list(range(min(count, num_sequences)))
+
     def check_test_hash(self, num_sequences, frames_sha256):
         """Checks that all 10,000 sequences are the published ones, where their hash is known.
 
@@ -57,10 +66,92 @@ class MovingMNIST:
         return {"num_frames": data.num_frames, "size": data.size, "num_digits": data.num_digits}
 
 
+class Highway:
+    """Highway Drive: windows of a dataset that data/build_highway.py wrote.
+
+    Args:
+      data: a DataConfig.
+
+    Attributes:
+      test_size: windows in the test split.
+      source: one line that says what was found where.
+      fingerprint: sha256 of the training frames.
+      test_clips: the name of the clip that each test window is from, in order.
+
+    Raises:
+      UserError: there is no dataset, it is damaged, or its frames are of another size or number of
+        channels than the config's.
+    """
+
+    def __init__(self, data):
+        self.data = data
+        self.dataset = highway.open_dataset(data.highway_path, data.skip_corrupt)
+        found = (self.dataset.size, self.dataset.channels)
+        if found != (data.size, data.channels):
+            raise UserError(
+                f"{data.highway_path} has frames of {found[0]}x{found[0]} pixels and {found[1]} "
+                f"channels, the config wants {data.size} and {data.channels}: give "
+                f"--set data.size={found[0]} --set data.channels={found[1]}, or build it with "
+                f"--size={data.size} --color={'grey' if data.channels == 1 else 'rgb'}"
+            )
+        self.fingerprint = self.dataset.splits["train"].sha256
+        self.test_clips = list(self._index("test").clips)
+        self.test_size = len(self.test_clips)
+        self.source = (
+            f"{data.highway_path}: {len(self._index('train', data.window_stride).starts)} training "
+            f"windows of {data.num_frames} frames, {self.test_size} test windows"
+        )
+
+    def train(self, seed, batch_size, first_step=0):
+        """Batches without end, [B, T, H, W, C]; batch i depends on (frames, seed, i) alone."""
+        batches = self._windows(
+            "train", batch_size, self.data.window_stride, seed=seed, first_step=first_step
+        )
+        if not self.data.mirror:
+            return batches
+
+        def mirror(number, video):
+            draws = tf.random.stateless_uniform((batch_size, 1, 1, 1, 1), (seed, number))
+            return tf.where(draws < 0.5, video, tf.reverse(video, axis=[3]))
+
+        return tf.data.Dataset.zip(tf.data.Dataset.counter(first_step), batches).map(mirror)
+
+    def validation(self, num_sequences, batch_size):
+        """Batches of windows spread evenly over the validation split; the same for every seed."""
+        total = len(self._index("validation").starts)
+        stride = max(1, total // num_sequences)
+        return _first(self._windows("validation", batch_size, stride), num_sequences, batch_size)
+
+    def test(self, num_sequences=None, batch_size=64):
+        """The first test windows, or all, in order."""
+        batches = self._windows("test", batch_size)
+        return _first(batches, num_sequences, batch_size) if num_sequences else batches
+
+    def examples(self, num_sequences, count):
+        """Numbers of the test windows to show: spread evenly, for neighbours look alike."""
+        count = min(count, num_sequences)
+        return [(2 * i + 1) * num_sequences // (2 * count) for i in range(count)]
+
+    def check_test_hash(self, num_sequences, frames_sha256):
+        """Nothing to check here: every shard's own hash was compared when it was opened."""
+
+    def _index(self, split, stride=1):
+        return highway.window_index(self.dataset, split, self.data.num_frames, stride)
+
+    def _windows(self, split, batch_size, stride=1, **options):
+        return highway.windows(
+            self.dataset, split, self.data.num_frames, batch_size, stride=stride, **options
+        )
+
+
+def _first(batches, num_sequences, batch_size):
+    return batches.unbatch().take(num_sequences).batch(batch_size)
+
+
 def open_videos(data):
     """Opens the dataset that a DataConfig names.
 
     Raises:
       UserError: its files are missing or damaged.
     """
-    return {"moving_mnist": MovingMNIST}[data.dataset](data)
+    return {"moving_mnist": MovingMNIST, "highway": Highway}[data.dataset](data)

@@ -143,6 +143,7 @@ def metrics_json(
     train_seconds,
     data_hash,
     config,
+    clips=None,
 ):
     """Builds the document that other tools read as eval/metrics.json; its keys are fixed.
 
@@ -157,14 +158,15 @@ def metrics_json(
       train_seconds: time spent training.
       data_hash: hex digest of the test sequences.
       config: the resolved configuration, as JSON values.
+      clips: the clip that each sequence is from, in order, or None.
 
     Returns:
       A dict of JSON values. `metrics` holds the model's means, `per_step` the same names as lists
       over predicted steps; `floors[name]` holds a floor's means under the same names, and its lists
-      under `per_step`.
+      under `per_step`. With clips, `per_clip[clip]` holds `num_sequences`, `metrics`, `per_step`
+      and `floors` of each.
     """
-    results = {name: accumulators[name].result() for name in (model, *FLOORS)}
-    return {
+    document = {
         "dataset": dataset,
         "model": model,
         "preset": preset,
@@ -175,13 +177,30 @@ def metrics_json(
         "num_sequences": len(accumulators[model].values()["mse"]),
         "data_hash": data_hash,
         "protocol": PROTOCOL,
-        "metrics": results[model]["metrics"],
-        "per_step": results[model]["per_step"],
+        **_results(accumulators, model, slice(None)),
+        "config": config,
+    }
+    if clips:
+        names = np.array(clips)
+        document["per_clip"] = {
+            clip: {
+                "num_sequences": int(np.sum(names == clip)),
+                **_results(accumulators, model, names == clip),
+            }
+            for clip in dict.fromkeys(clips)
+        }
+    return document
+
+
+def _results(accumulators, model, sequences):
+    """The model's and the floors' figures over some of the sequences."""
+    results = {name: accumulators[name].result(sequences) for name in (model, *FLOORS)}
+    return {
+        **results[model],
         "floors": {
             name: {**results[name]["metrics"], "per_step": results[name]["per_step"]}
             for name in FLOORS
         },
-        "config": config,
     }
 
 

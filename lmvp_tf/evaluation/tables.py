@@ -77,6 +77,29 @@ def comparison_table(dataset, systems, markdown=False):
     return "\n".join([text_table(header, body), "", *NOTES])
 
 
+def clip_table(clips, dataset="highway", markdown=False):
+    """Lays out every clip's figures of each predicted step and their mean, for every system.
+
+    Args:
+      clips: {clip: {system: what `MetricAccumulator.result` returned}}.
+      dataset: a key of `COLUMNS`.
+      markdown: a Markdown table instead of aligned text.
+    """
+    columns = [column for column in COLUMNS[dataset] if column[0] != "ssim_paper"]
+    body = []
+    for clip, systems in clips.items():
+        num_steps = len(next(iter(systems.values()))["per_step"]["mse"])
+        for step in [*range(num_steps), None]:
+            rows = {name: _at(result, step) for name, result in systems.items()}
+            for name, metrics in rows.items():
+                figures = _with_ratio(metrics, rows)
+                cells = (_cell(figures.get(key), form) for key, _, form in columns)
+                label = "mean" if step is None else str(step + 1)
+                body.append([f"{clip}, {name}", label, *cells])
+    header = ["clip, system", "step", *(title for _, title, _ in columns)]
+    return (markdown_table if markdown else text_table)(header, body)
+
+
 def psnr_table(systems, markdown=False):
     """Lays out PSNR at every second step of two examples, like the paper's Table 3.
 
@@ -124,6 +147,13 @@ def markdown_table(header, rows):
 def _with_ratio(metrics, systems):
     reference = systems.get("last_frame", {}).get("mse")
     return {**metrics, "ratio": metrics["mse"] / reference} if reference else metrics
+
+
+def _at(result, step):
+    """The metrics of one predicted step (from 0), or their mean over steps for None."""
+    if step is None:
+        return result["metrics"]
+    return {name: values and values[step] for name, values in result["per_step"].items()}
 
 
 def _at_step(sequence, step):

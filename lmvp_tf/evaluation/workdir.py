@@ -1,11 +1,13 @@
 """Evaluates the trained model of a workdir and writes its tables, figures and films."""
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from lmvp_tf import configs
 from lmvp_tf.datasets import moving_mnist
 from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation import figures, tables
 from lmvp_tf.evaluation.evaluator import (
     FLOORS,
@@ -22,18 +24,18 @@ _MEAN_IMAGE_BATCHES = 32  # of 64 training sequences
 _EXAMPLES = 4  # sequences in the film; the figure shows the first two
 
 
-def evaluate_workdir(workdir, num_sequences=None, test_file="", mnist_path="", batch_size=50):
+def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch_size=50):
     """Evaluates on the test set and writes `eval/` in the workdir.
 
     Writes metrics.json, per_step.csv, per_sequence.npz, table.txt, predictions.png (the paper's
-    Figure 2),
-    per_step.png (its Figure 5), training.png and predictions.gif.
+    Figure 2 or 3), per_step.png (its Figure 5), training.png and predictions.gif.
 
     Args:
       workdir: a pathlib.Path that run_train.py wrote.
       num_sequences: how many test sequences; all of them when None.
       test_file: the official mnist_test_seq.npy to test on instead of the generated set.
-      mnist_path: digits to test on, where the training run's own path does not hold any more.
+      data: {path of a config field: value} that differs from the training run's, for data that
+        have moved since.
       batch_size: sequences per batch.
 
     Returns:
@@ -44,8 +46,9 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", mnist_path="", b
       RunError: predictions that are not finite, or a file that cannot be written.
     """
     config = configs.load(workdir / "config.json")
-    if mnist_path:
-        config = configs.replace(config, {"data.mnist_path": mnist_path})
+    config = configs.validate(configs.replace(config, data or {}))
+    if test_file and config.data.dataset != "moving_mnist":
+        raise UserError(f"--test_file is for Moving MNIST; {workdir} is of {config.data.dataset}")
     model, step, seconds = load_trained(workdir, config)
     videos = open_videos(config.data)
     print(f"Data: {test_file or videos.source}")
@@ -71,19 +74,20 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", mnist_path="", b
         train_seconds=seconds,
         data_hash=test.hash.hexdigest(),
         config=configs.to_dict(config),
+        clips=test.clips,
     )
     folder = workdir / "eval"
     write_results(folder, document, accumulators)
     _write_pictures(folder, systems, test.examples, document)
     if (workdir / "log.csv").exists():
         figures.training_curves(workdir / "log.csv", folder / "training.png")
-    table = _table(document, accumulators)
+    table = _table(document)
     write_text(folder / "table.txt", table + "\n")
     return table
 
 
 class TestSequences:
-    """The test batches; on their way it hashes them and keeps the first few for the pictures.
+    """The test batches; on their way it hashes them and keeps a few for the pictures.
 
     Args:
       videos: the dataset, from `open_videos`.
@@ -93,15 +97,16 @@ class TestSequences:
 
     Attributes:
       num_sequences: how many sequences an iteration gives.
+      clips: the clip that each is from, or None.
       hash: the FrameHash of what was iterated over.
-      examples: the first sequences, [N, T, H, W, C].
     """
 
     __test__ = False  # not a test case, whatever its name suggests to a test runner
 
     def __init__(self, videos, num_sequences, test_file, batch_size):
         self.videos = None if test_file else videos
-        self.num_sequences = num_sequences or videos.test_size
+        self.num_sequences = min(num_sequences or videos.test_size, videos.test_size)
+        self.clips = videos.test_clips and videos.test_clips[: self.num_sequences]
         if test_file:
             self.batches = moving_mnist.official_test_batches(
                 test_file, self.num_sequences, batch_size
@@ -109,20 +114,28 @@ class TestSequences:
         else:
             self.batches = videos.test(self.num_sequences, batch_size)
         self.hash = moving_mnist.FrameHash()
-        self.examples = None
+        self._shown = videos.examples(self.num_sequences, _EXAMPLES)
+        self._examples = []
+
+    @property
+    def examples(self):
+        """The sequences for the pictures, [N, T, H, W, C]."""
+        return np.stack(self._examples)
 
     def __iter__(self):
+        done = 0
         for batch in self.batches:
             self.hash.update(batch)
-            if self.examples is None:
-                self.examples = batch[:_EXAMPLES].numpy()
+            here = [i - done for i in self._shown if done <= i < done + len(batch)]
+            self._examples += [batch[i].numpy() for i in here]
+            done += len(batch)
             yield batch
         if self.videos:
             self.videos.check_test_hash(self.num_sequences, self.hash.hexdigest())
 
 
 def _write_pictures(folder, systems, examples, document):
-    """Figure 2 of the paper, the same as a film, and Figure 5."""
+    """Figure 2 or 3 of the paper, the same as a film, and Figure 5."""
     num_inputs = document["config"]["data"]["num_inputs"]
     inputs, truth = examples[:, :num_inputs], examples[:, num_inputs:]
     prediction = systems["lmvp"](inputs, truth.shape[1]).numpy()
@@ -135,16 +148,28 @@ def _write_pictures(folder, systems, examples, document):
     figures.per_step_figure(per_step, folder / "per_step.png", num_inputs)
 
 
-def _table(document, accumulators):
-    """The table and, above it, what was measured on what."""
+def _table(document):
+    """The tables and, above them, what was measured on what."""
+    dataset = document["dataset"]
     header = (
-        f"{document['dataset']}, preset {document['preset']}: step {document['step']}, "
+        f"{dataset}, preset {document['preset']}: step {document['step']}, "
         f"{document['sequences_seen']} sequences seen in {document['train_seconds']:.0f} s of "
         f"training, {document['parameters']['total']} parameters, "
         f"{document['num_sequences']} test sequences"
     )
-    systems = {
-        name: document["metrics"] if name == "lmvp" else document["floors"][name]
-        for name in accumulators
-    }
-    return f"{header}\n\n{tables.comparison_table(document['dataset'], systems)}"
+    systems = {document["model"]: document["metrics"], **document["floors"]}
+    parts = [header, tables.comparison_table(dataset, systems)]
+    if "per_clip" in document:
+        parts.append(tables.clip_table({"all": _rows(document)} | _rows_per_clip(document)))
+    return "\n\n".join(parts)
+
+
+def _rows_per_clip(document):
+    model = document["model"]
+    return {name: _rows({"model": model, **clip}) for name, clip in document["per_clip"].items()}
+
+
+def _rows(part):
+    """The results of the last frame and of the model, the two rows that Table 2 compares."""
+    floor = part["floors"]["last_frame"]
+    return {"last_frame": {"metrics": floor, **floor}, part["model"]: part}

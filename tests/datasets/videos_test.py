@@ -1,0 +1,122 @@
+"""The dataset that a config names: Highway's training, validation and test windows."""
+
+import h5py
+import numpy as np
+import pytest
+
+from lmvp_tf import configs
+from lmvp_tf.datasets import highway_builder
+from lmvp_tf.datasets.video_sources import FrameOptions
+from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.errors import UserError
+
+T = 6
+
+
+def build(folder, channels=1):
+    """A dataset of 60 training, 20 validation and 20 + 8 test frames of noise."""
+    rng = np.random.default_rng(0)
+    for name, count in {"drive": 100, "other": 8}.items():
+        frames = rng.integers(0, 256, (count, channels, 16, 16), np.uint8)
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["highway_L"] = frames
+    inputs = [folder / "drive.h5", folder / "other.h5"]
+    options = highway_builder.BuildOptions(
+        FrameOptions(size=16, channels=channels), "test:drive@80-,other", validation=0.25
+    )
+    highway_builder.build(inputs, folder / "data", options)
+    return folder / "data"
+
+
+def data_config(path, **changes):
+    values = {
+        "dataset": "highway",
+        "highway_path": str(path),
+        "size": 16,
+        "num_frames": T,
+        "num_inputs": 3,
+        **changes,
+    }
+    values = {f"data.{name}": value for name, value in values.items()}
+    return configs.replace(configs.Config(), values).data
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path):
+    return build(tmp_path)
+
+
+def pixels(batches):
+    return np.concatenate([np.rint(batch * 255).astype(np.uint8) for batch in batches])
+
+
+def windows_of(videos, split):
+    frames = videos.dataset.splits[split].frames
+    return np.stack([frames[i : i + T] for i in range(len(frames) - T + 1)])
+
+
+def test_splits_have_the_windows_counted_by_hand(path):
+    videos = open_videos(data_config(path))
+    assert videos.source.endswith("55 training windows of 6 frames, 18 test windows")
+    assert videos.test_size == 15 + 3
+    assert videos.test_clips == ["drive"] * 15 + ["other"] * 3
+    test = pixels(videos.test())
+    assert test.shape == (18, T, 16, 16, 1)
+    np.testing.assert_array_equal(test[:15], windows_of(videos, "test")[:15])
+    np.testing.assert_array_equal(pixels(videos.test(4, batch_size=3)), test[:4])
+
+
+def test_validation_windows_are_spread_over_the_split(path):
+    videos = open_videos(data_config(path))
+    every = windows_of(videos, "validation")
+    assert len(every) == 15
+    np.testing.assert_array_equal(pixels(videos.validation(5, 2)), every[::3])
+    assert len(pixels(videos.validation(64, 8))) == 15
+
+
+def test_mirrored_windows_are_whole_and_the_same_after_a_resume(path):
+    videos = open_videos(data_config(path, mirror=True))
+    plain = {window.tobytes() for window in windows_of(videos, "train")}
+    turned = {window[:, :, ::-1].tobytes() for window in windows_of(videos, "train")}
+    batches = list(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    drawn = [window.tobytes() for window in pixels(batches)]
+    assert set(drawn) <= plain | turned
+    assert 10 < sum(window in turned for window in drawn) < 38  # of 48; 0.5 expected
+    resumed = videos.train(seed=3, batch_size=8, first_step=4).take(2).as_numpy_iterator()
+    np.testing.assert_array_equal(pixels(resumed), pixels(batches[4:]))
+
+
+def test_without_mirror_no_window_is_turned(path):
+    videos = open_videos(data_config(path))
+    plain = {window.tobytes() for window in windows_of(videos, "train")}
+    drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    assert {window.tobytes() for window in drawn} <= plain
+
+
+def test_examples_are_spread_over_the_test_windows(path):
+    videos = open_videos(data_config(path))
+    assert videos.examples(18, 2) == [4, 13]
+    assert videos.examples(1, 4) == [0]
+
+
+def test_colours_are_read_and_another_number_of_channels_is_refused(tmp_path):
+    path = build(tmp_path, channels=3)
+    videos = open_videos(data_config(path, channels=3))
+    np.testing.assert_array_equal(pixels(videos.test())[:15], windows_of(videos, "test")[:15])
+    with pytest.raises(UserError, match=r"3 channels.*--set data\.channels=3.*--color=grey"):
+        open_videos(data_config(path))
+
+
+def test_a_missing_dataset_says_how_to_build_one(tmp_path):
+    with pytest.raises(UserError, match="python data/build_highway.py --input VIDEO.*make data-"):
+        open_videos(data_config(tmp_path / "none"))
+
+
+def test_damage_is_refused_or_left_out_as_the_config_says(path):
+    shard = next(path.glob("*train*.tfrecord*"))
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(UserError, match=f"{shard.name}, record 59.*--skip_corrupt"):
+        open_videos(data_config(path))
+    videos = open_videos(data_config(path, skip_corrupt=True))
+    assert videos.dataset.lost == 1
+    assert "54 training windows" in videos.source
