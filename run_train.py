@@ -1,4 +1,4 @@
-"""Trains LMVP by Algorithm 1 of the paper.
+"""Trains LMVP by Algorithm 1 of the paper, or a baseline by its reconstruction loss.
 
     python run_train.py --dataset=moving_mnist --preset=small --workdir=runs/mm
 
@@ -13,6 +13,7 @@ import pathlib
 from absl import flags
 
 from lmvp_tf import cli, configs, presets
+from lmvp_tf.models.registry import MODELS
 
 _DATASET = flags.DEFINE_enum("dataset", "moving_mnist", list(presets.PRESETS), "What to train on.")
 _PRESET = flags.DEFINE_string(
@@ -22,6 +23,7 @@ _PRESET = flags.DEFINE_string(
     + "; ".join(f"{data}: {', '.join(names)}" for data, names in presets.PRESETS.items())
     + ". lmvp_tf/presets.py says what each costs and reaches.",
 )
+_MODEL = flags.DEFINE_enum("model", "lmvp", list(MODELS), "What to train.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made when it is missing.")
 _MAX_STEPS = flags.DEFINE_integer("max_steps", None, "Steps in all, pre-training included.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Sequences per step.")
@@ -70,7 +72,7 @@ def config_from_flags():
         "training.mixed_precision": _MIXED_PRECISION.value,
     }
     values = {path: value for path, value in values.items() if value is not None}
-    config = presets.get(_DATASET.value, _PRESET.value)
+    config = presets.get(_DATASET.value, _PRESET.value, _MODEL.value)
     return configs.validate(configs.replace(config, values | configs.parse_overrides(_SET.value)))
 
 

@@ -10,6 +10,7 @@ import json
 import typing
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.models.registry import model_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,24 +28,6 @@ class DataConfig:
     window_stride: int = 1  # Highway: frames between the starts of two training windows
     mirror: bool = False  # Highway: turn half of the training windows left to right
     skip_corrupt: bool = False  # Highway: leave out damaged records instead of ending
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """The three networks. Widths are numbers of channels, one per layer."""
-
-    clip_length: int = 4  # c, frames that F looks at
-    kernel_size: int = 9  # k, odd; one k x k filter per pixel
-    dynamic_bias: bool = False  # one predicted bias per pixel, for content that moves in
-    feature_widths: tuple[int, ...] = (32, 64)  # F's strided layers: each halves H and W
-    feature_channels: int = 48  # K, channels of f_t and m_t
-    classifier_widths: tuple[int, ...] = (64,)  # D's strided layers over F
-    motion_units: int = 48  # channels of M's recurrent state
-    spatial_widths: tuple[int, ...] = (16, 32, 32)  # G's encoder of x_t; the second layer halves
-    temporal_widths: tuple[int, ...] = (48,)  # G's encoder of m_t
-    filter_widths: tuple[int, ...] = (48, 48)  # G's filter network at H/2
-    pixel_widths: tuple[int, ...] = (24,)  # G's filter network at full size
-    projection_width: int = 0  # a last 1x1 layer before the taps, as DFN has it; 0: none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +74,21 @@ class Config:
     """A whole run. See the parts."""
 
     preset: str = "custom"
+    model_name: str = "lmvp"  # a key of lmvp_tf.models.registry.MODELS
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    model: typing.Any = None  # the model's own Settings; None: its defaults
     losses: LossConfig = dataclasses.field(default_factory=LossConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+
+    def __post_init__(self):
+        settings = model_class(self.model_name).Settings
+        if self.model is None:
+            object.__setattr__(self, "model", settings())
+        elif not isinstance(self.model, settings):
+            raise UserError(
+                f"model_name={self.model_name} does not go with settings of another model: "
+                "choose a model by --model"
+            )
 
 
 # A run may be continued with other values of these. They leave the model and the losses as they are
@@ -123,10 +117,9 @@ _CHOICES = {
     "training.mixed_precision": ("none", "bfloat16"),
 }
 _POSITIVE = (
-    "data.num_inputs data.size data.channels data.num_digits data.window_stride model.clip_length "
-    "model.kernel_size model.feature_channels model.motion_units training.batch_size "
-    "training.max_steps training.halve_every training.log_every training.validate_every "
-    "training.validation_sequences"
+    "data.num_inputs data.size data.channels data.num_digits data.window_stride "
+    "training.batch_size training.max_steps training.halve_every training.log_every "
+    "training.validate_every training.validation_sequences"
 ).split()
 
 
@@ -207,30 +200,13 @@ def validate(config):
             "losses.gdl_alpha must be 1 or more: below 1 its gradient is infinite at a perfect "
             f"prediction. Received: {config.losses.gdl_alpha}"
         )
-    data, model, training = config.data, config.model, config.training
+    data, training = config.data, config.training
     if data.num_inputs >= data.num_frames:
         raise UserError(
             "data.num_inputs (T0) must be below data.num_frames (T), or nothing is left to "
             f"predict. Received: T0 = {data.num_inputs}, T = {data.num_frames}"
         )
-    if model.kernel_size % 2 == 0:
-        raise UserError(f"model.kernel_size (k) must be odd. Received: {model.kernel_size}")
-    if model.clip_length > data.num_inputs:
-        raise UserError(
-            "model.clip_length (c) must not be above data.num_inputs (T0): F would never see a "
-            f"whole clip of real frames. Received: c = {model.clip_length}, T0 = {data.num_inputs}"
-        )
-    if len(model.spatial_widths) < 2:
-        raise UserError(
-            "model.spatial_widths needs two widths or more: the second layer halves the picture. "
-            f"Received: {model.spatial_widths}"
-        )
-    factor = 2 ** len(model.feature_widths)
-    if data.size % factor or factor < 2:
-        raise UserError(
-            f"data.size must be a multiple of {factor}: F halves the picture "
-            f"{len(model.feature_widths)} times. Received: {data.size}"
-        )
+    config.model.validate(data)
     if data.dataset == "moving_mnist" and (data.channels != 1 or data.size < 28):
         raise UserError(
             "Moving MNIST is grey (data.channels=1) and at least 28 pixels wide (data.size). "
@@ -266,7 +242,8 @@ def from_dict(values, where="config"):
         else:
             flat[key] = value
     try:
-        return validate(replace(Config(), flat))
+        default = Config(model_name=flat.get("model_name", "lmvp"))
+        return validate(replace(default, flat))
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
 

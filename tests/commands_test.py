@@ -37,7 +37,10 @@ def test_help_explains_every_flag_without_loading_tensorflow(program):
     ("arguments", "message"),
     [
         (["--workdri=x"], "Unknown command line flag 'workdri'. Did you mean: workdir"),
-        (["--preset=large", "--workdir=x"], "--preset must be one of demo, small, paper"),
+        (
+            ["--preset=large", "--workdir=x"],
+            "--preset must be one of demo, small, small_aligned, paper",
+        ),
         (["--dataset=kitti"], "value should be one of"),
         ([], "--workdir is missing"),
         (["--workdir=x", "small"], "flags start with --. Received: small"),

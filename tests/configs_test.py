@@ -74,11 +74,14 @@ def test_a_config_that_cannot_work_is_refused(text, message):
         configs.validate(override(text))
 
 
+@pytest.mark.parametrize("model", ["lmvp", "dfn", "conv_lstm", "fpm", "last_frame"])
 @pytest.mark.parametrize(
-    "preset", [make for names in presets.PRESETS.values() for make in names.values()]
+    ("dataset", "preset"),
+    [(dataset, preset) for dataset, names in presets.PRESETS.items() for preset in names],
 )
-def test_presets_are_valid_and_survive_json(preset):
-    config = preset()
+def test_presets_are_valid_and_survive_json(dataset, preset, model):
+    config = presets.get(dataset, preset, model)
+    assert (config.model_name, config.preset) == (model, preset)
     assert configs.validate(config) is config
     assert configs.from_dict(json.loads(json.dumps(configs.to_dict(config)))) == config
 
@@ -91,7 +94,7 @@ def test_presets_carry_their_name():
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():
-    with pytest.raises(UserError, match="demo, small, paper. Received: large"):
+    with pytest.raises(UserError, match="demo, small, small_aligned, paper. Received: large"):
         presets.get("moving_mnist", "large")
 
 

@@ -54,7 +54,8 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     print(f"Data: {test_file or videos.source}")
     test = TestSequences(videos, num_sequences, test_file, batch_size)
     mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
-    systems = {"lmvp": tf.function(lambda x, n: model(x, num_predicted=n))} | floors(mean_image)
+    predict = tf.function(lambda x, n: model(x, num_predicted=n))
+    systems = {**floors(mean_image), config.model_name: predict}
     with tqdm(total=test.num_sequences, unit="sequence", desc="evaluate") as progress:
         accumulators = evaluate(
             systems,
@@ -66,7 +67,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     document = metrics_json(
         accumulators,
         dataset=config.data.dataset,
-        model="lmvp",
+        model=config.model_name,
         preset=config.preset,
         parameters=model.parameter_counts(),
         step=step,
@@ -138,12 +139,13 @@ def _write_pictures(folder, systems, examples, document):
     """Figure 2 or 3 of the paper, the same as a film, and Figure 5."""
     num_inputs = document["config"]["data"]["num_inputs"]
     inputs, truth = examples[:, :num_inputs], examples[:, num_inputs:]
-    prediction = systems["lmvp"](inputs, truth.shape[1]).numpy()
+    model = document["model"]
+    prediction = systems[model](tf.constant(inputs), truth.shape[1]).numpy()
     figures.prediction_figure(
-        inputs[:2], truth[:2], {"lmvp": prediction[:2]}, folder / "predictions.png"
+        inputs[:2], truth[:2], {model: prediction[:2]}, folder / "predictions.png"
     )
-    figures.film(inputs, truth, {"lmvp": prediction}, folder / "predictions.gif")
-    per_step = {"lmvp": document["per_step"]}
+    figures.film(inputs, truth, {model: prediction}, folder / "predictions.gif")
+    per_step = {model: document["per_step"]}
     per_step |= {name: document["floors"][name]["per_step"] for name in FLOORS}
     figures.per_step_figure(per_step, folder / "per_step.png", num_inputs)
 

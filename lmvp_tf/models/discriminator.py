@@ -16,15 +16,17 @@ class FeatureExtractor(keras.Model):
     Args:
       widths: channels of the strided layers, each of which halves H and W.
       channels: K, channels of f_t.
+      difference: read x_t - x_{t-1} of clips of two frames instead of the frames: an ablation.
 
     Input shape: a clip, its c frames side by side as channels, oldest first: [B, H, W, c * C].
     Output shape: a map, so that position survives: [B, h, w, K], float32.
     """
 
-    def __init__(self, widths, channels, **kwargs):
+    def __init__(self, widths, channels, difference=False, **kwargs):
         super().__init__(**kwargs)
         self.widths = tuple(widths)
         self.channels = channels
+        self.difference = difference
         self.encoder = ConvStack(
             self.widths, strides=(2,) * len(self.widths), dtype=self.dtype_policy, name="encoder"
         )
@@ -33,17 +35,27 @@ class FeatureExtractor(keras.Model):
         )
 
     def build(self, input_shape):
+        if self.difference:
+            input_shape = (*input_shape[:-1], input_shape[-1] // 2)
         self.encoder.build(input_shape)
         self.head.build(self.encoder.compute_output_shape(input_shape))
 
     def call(self, clips):
+        if self.difference:
+            before, now = ops.split(clips, 2, axis=-1)
+            clips = now - before
         return ops.tanh(ops.cast(self.head(self.encoder(clips)), "float32"))
 
     def compute_output_shape(self, input_shape):
         return (*self.encoder.compute_output_shape(input_shape)[:-1], self.channels)
 
     def get_config(self):
-        return {**super().get_config(), "widths": self.widths, "channels": self.channels}
+        return {
+            **super().get_config(),
+            "widths": self.widths,
+            "channels": self.channels,
+            "difference": self.difference,
+        }
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
@@ -54,6 +66,7 @@ class Discriminator(keras.Model):
       feature_widths: channels of F's strided layers.
       feature_channels: K, channels of F's output.
       classifier_widths: channels of the classifier's strided layers over F.
+      difference: see FeatureExtractor.
 
     Call arguments:
       clips: [B, H, W, c * C], values in [0, 1].
@@ -62,13 +75,20 @@ class Discriminator(keras.Model):
       The logit of P(real), [B], float32.
     """
 
-    def __init__(self, feature_widths, feature_channels, classifier_widths, **kwargs):
+    def __init__(
+        self, feature_widths, feature_channels, classifier_widths, difference=False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.feature_widths = tuple(feature_widths)
         self.feature_channels = feature_channels
         self.classifier_widths = tuple(classifier_widths)
+        self.difference = difference
         self.features = FeatureExtractor(
-            self.feature_widths, feature_channels, dtype=self.dtype_policy, name="features"
+            self.feature_widths,
+            feature_channels,
+            difference,
+            dtype=self.dtype_policy,
+            name="features",
         )
         self.classifier = ConvStack(
             self.classifier_widths,
@@ -100,4 +120,5 @@ class Discriminator(keras.Model):
             "feature_widths": self.feature_widths,
             "feature_channels": self.feature_channels,
             "classifier_widths": self.classifier_widths,
+            "difference": self.difference,
         }

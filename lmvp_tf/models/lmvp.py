@@ -1,16 +1,105 @@
 """LMVP: D, M and G, and the rollout that ties them into a video predictor (Figure 1)."""
 
 import dataclasses
-import math
 import typing
 
 import keras
 from keras import ops
 
-from lmvp_tf.configs import ModelConfig
+from lmvp_tf.errors import UserError
+from lmvp_tf.layers.adaptive_filter import filter_flow
 from lmvp_tf.models.discriminator import Discriminator
 from lmvp_tf.models.generator import Generator
 from lmvp_tf.models.motion_guider import MotionGuider
+from lmvp_tf.models.predictor import VideoPredictor, check_positive, over_time
+
+MOTIONS = ("leaked", "frame_difference", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class LMVPSettings:
+    """The three networks. Widths are numbers of channels, one per layer."""
+
+    motion: str = "leaked"  # or, as ablations, "frame_difference" or "none"
+    clip_length: int = 4  # c, frames that F looks at
+    kernel_size: int = 9  # k, odd; one k x k filter per pixel
+    dynamic_bias: bool = False  # one predicted bias per pixel, for content that moves in
+    feature_widths: tuple[int, ...] = (32, 64)  # F's strided layers: each halves H and W
+    feature_channels: int = 48  # K, channels of f_t and m_t
+    classifier_widths: tuple[int, ...] = (64,)  # D's strided layers over F
+    motion_units: int = 48  # channels of M's recurrent state
+    spatial_widths: tuple[int, ...] = (16, 32, 32)  # G's encoder of x_t; the second layer halves
+    temporal_widths: tuple[int, ...] = (48,)  # G's encoder of m_t
+    filter_widths: tuple[int, ...] = (48, 48)  # G's filter network at H/2
+    pixel_widths: tuple[int, ...] = (24,)  # G's filter network at full size
+    projection_width: int = 0  # a last 1x1 layer before the taps, as DFN has it; 0: none
+
+    def validate(self, data):
+        """Refuses settings that cannot work, by themselves or with a DataConfig.
+
+        Raises:
+          UserError: naming the field, what it holds, and what it may hold.
+        """
+        check_positive(self, "clip_length kernel_size feature_channels motion_units")
+        if self.motion not in MOTIONS:
+            raise UserError(
+                f"model.motion must be one of {', '.join(MOTIONS)}. Received: {self.motion}"
+            )
+        if self.kernel_size % 2 == 0:
+            raise UserError(f"model.kernel_size (k) must be odd. Received: {self.kernel_size}")
+        if self.clip_length > data.num_inputs:
+            raise UserError(
+                "model.clip_length (c) must not be above data.num_inputs (T0): F would never see "
+                f"a whole clip of real frames. Received: c = {self.clip_length}, "
+                f"T0 = {data.num_inputs}"
+            )
+        if len(self.spatial_widths) < 2:
+            raise UserError(
+                "model.spatial_widths needs two widths or more: the second layer halves the "
+                f"picture. Received: {self.spatial_widths}"
+            )
+        factor = 2 ** len(self.feature_widths)
+        if data.size % factor:
+            raise UserError(
+                f"data.size must be a multiple of {factor}: F halves the picture "
+                f"{len(self.feature_widths)} times. Received: {data.size}"
+            )
+
+
+_PRESETS = {
+    "demo": LMVPSettings(
+        feature_widths=(16, 32),
+        feature_channels=32,
+        classifier_widths=(32,),
+        motion_units=32,
+        spatial_widths=(8, 16, 16),
+        temporal_widths=(32,),
+        filter_widths=(32, 32),
+        pixel_widths=(16,),
+    ),
+    "small": LMVPSettings(
+        feature_widths=(24, 48),
+        feature_channels=32,
+        classifier_widths=(64,),
+        motion_units=48,
+        spatial_widths=(16, 32, 32),
+        temporal_widths=(32,),
+        filter_widths=(48, 32),
+        pixel_widths=(16,),
+    ),
+    # G as wide as the published DFN
+    "paper": LMVPSettings(
+        feature_widths=(32, 64),
+        feature_channels=64,
+        classifier_widths=(128, 128),
+        motion_units=128,
+        spatial_widths=(32, 32, 64, 64, 128),
+        temporal_widths=(128,),
+        filter_widths=(128, 64, 64),
+        pixel_widths=(64, 64),
+        projection_width=128,
+    ),
+}
 
 
 class Rollout(typing.NamedTuple):
@@ -21,7 +110,7 @@ class Rollout(typing.NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
-class LMVP(keras.Model):
+class LMVP(VideoPredictor):
     """The video predictor.
 
         clip_t --F--> f_t --M--> m_t --+
@@ -29,8 +118,11 @@ class LMVP(keras.Model):
 
     x_1..x_T0 are real; from then on the clip and x_t are the model's own predictions.
 
+    With motion="frame_difference" F reads x_t - x_{t-1} instead of a clip, which is how others
+    estimate motion (Section 2.1); with motion="none" G is given zeros for m_t.
+
     Args:
-      config: a ModelConfig, or its fields as a dict.
+      settings: an LMVPSettings, or its fields as a dict.
 
     Call arguments:
       inputs: x_1..x_T0, [B, T0, H, W, C], values in [0, 1].
@@ -40,33 +132,45 @@ class LMVP(keras.Model):
       x̂_{T0+1}..x̂_{T0+S}, [B, S, H, W, C], float32, clipped to [0, 1].
     """
 
-    def __init__(self, config, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.config = config if isinstance(config, ModelConfig) else ModelConfig(**config)
+    Settings = LMVPSettings
+
+    def __init__(self, settings=None, **kwargs):
+        super().__init__(settings, **kwargs)
         policy = self.dtype_policy
         self.discriminator = Discriminator(
-            self.config.feature_widths,
-            self.config.feature_channels,
-            self.config.classifier_widths,
+            self.settings.feature_widths,
+            self.settings.feature_channels,
+            self.settings.classifier_widths,
+            difference=self.settings.motion == "frame_difference",
             dtype=policy,
             name="discriminator",
         )
-        self.guider = MotionGuider(self.config.motion_units, dtype=policy, name="guider")
+        self.guider = MotionGuider(self.settings.motion_units, dtype=policy, name="guider")
         self.generator = Generator(
-            self.config.kernel_size,
-            self.config.dynamic_bias,
-            self.config.spatial_widths,
-            self.config.temporal_widths,
-            self.config.filter_widths,
-            self.config.pixel_widths,
-            self.config.projection_width,
+            self.settings.kernel_size,
+            self.settings.dynamic_bias,
+            self.settings.spatial_widths,
+            self.settings.temporal_widths,
+            self.settings.filter_widths,
+            self.settings.pixel_widths,
+            self.settings.projection_width,
             dtype=policy,
             name="generator",
         )
 
+    @classmethod
+    def preset_settings(cls, dataset, preset):
+        """The preset's widths; Highway's shorter clips, larger filters and dynamic bias."""
+        settings = _PRESETS[preset]
+        if dataset == "highway":
+            settings = dataclasses.replace(
+                settings, clip_length=3, kernel_size=11, dynamic_bias=True
+            )
+        return settings
+
     def build(self, input_shape):
         *_, height, width, channels = input_shape
-        clip_shape = (None, height, width, self.config.clip_length * channels)
+        clip_shape = (None, height, width, self.clip_length * channels)
         self.discriminator.build(clip_shape)
         motion_shape = self.discriminator.features.compute_output_shape(clip_shape)
         self.guider.build(motion_shape)
@@ -83,13 +187,10 @@ class LMVP(keras.Model):
             "G": self.generator.trainable_variables,
         }
 
-    def parameter_counts(self):
-        """Trainable parameters per network and in total."""
-        counts = {
-            name: sum(math.prod(variable.shape) for variable in variables)
-            for name, variables in self.networks.items()
-        }
-        return {**counts, "total": sum(counts.values())}
+    @property
+    def clip_length(self):
+        """c; two where F reads the difference of two frames."""
+        return 2 if self.settings.motion == "frame_difference" else self.settings.clip_length
 
     def call(self, inputs, *, num_predicted):
         predictions = self.rollout(inputs, num_predicted, one_step=False).predictions
@@ -119,7 +220,7 @@ class LMVP(keras.Model):
             frame = predictions[-1] if backprop else ops.stop_gradient(predictions[-1])
             frames.append(frame)
             motion, state = self.guider(self.leak_last(frames), state)
-            predictions.append(self.generator(frame, motion))
+            predictions.append(self.predict(frame, motion))
         return Rollout(ops.stack(frames[first:], axis=1), ops.stack(predictions, axis=1))
 
     def clips(self, video):
@@ -129,9 +230,9 @@ class LMVP(keras.Model):
         [B, T, H, W, C] -> [B, T, H, W, c * C], oldest frame first.
         """
         length = video.shape[1]
-        missing = ops.repeat(video[:, :1], self.config.clip_length - 1, axis=1)
+        missing = ops.repeat(video[:, :1], self.clip_length - 1, axis=1)
         padded = ops.concatenate([missing, video], axis=1)
-        shifted = [padded[:, i : i + length] for i in range(self.config.clip_length)]
+        shifted = [padded[:, i : i + length] for i in range(self.clip_length)]
         return ops.concatenate(shifted, axis=-1)
 
     def next_clips(self, rollout):
@@ -149,21 +250,26 @@ class LMVP(keras.Model):
 
     def leak_last(self, frames):
         """f_t of the clip that ends a list of frames, each [B, H, W, C]; returns [B, h, w, K]."""
-        length = self.config.clip_length
+        length = self.clip_length
         clip = frames[-length:]
         clip = [clip[0]] * (length - len(clip)) + clip
         return self.discriminator.features(ops.concatenate(clip, axis=-1))
 
     def generate(self, frames, motions):
         """x̂_{t+1} = G(x_t, m_t) for all t in one call: [B, T, H, W, C] -> [B, T, H, W, C]."""
-        return over_time(self.generator, frames, motions)
+        return over_time(self.predict, frames, motions)
 
-    def get_config(self):
-        return {**super().get_config(), "config": dataclasses.asdict(self.config)}
+    def predict(self, frame, motion):
+        """x̂_{t+1} = G(x_t, m_t): [B, H, W, C] -> [B, H, W, C]."""
+        return self.generator(frame, self._shown(motion))
 
+    def filter_flow(self, video):
+        """Where G's filters point when every frame is real, (dy, dx) in pixels: [B, T, H, W, 2]."""
+        motions, _ = self.guider.guide(self.leak(self.clips(video)))
+        generator = self.generator
+        features = over_time(generator.filter_features, video, self._shown(motions))
+        return over_time(lambda x: filter_flow(generator.adaptive_filter.filters(x)), features)
 
-def over_time(function, *tensors):
-    """Applies `function` to all time steps of [B, T, ...] tensors in one call, of batch B * T."""
-    length = tensors[0].shape[1]
-    result = function(*(ops.reshape(x, (-1, *x.shape[2:])) for x in tensors))
-    return ops.reshape(result, (-1, length, *result.shape[1:]))
+    def _shown(self, motion):
+        """What G is shown of m_t; without motion zeros, of which no gradient comes back."""
+        return 0.0 * motion if self.settings.motion == "none" else motion

@@ -5,10 +5,32 @@ scalars for the log; `lmvp_tf.training.loop` wraps each in a tf.function. The na
 f and m are leaked and dynamic motion features, a hat marks what comes from predictions.
 """
 
+import functools
+
 import tensorflow as tf
 
 from lmvp_tf import losses
-from lmvp_tf.models.lmvp import Rollout, over_time
+from lmvp_tf.models.lmvp import Rollout
+from lmvp_tf.models.predictor import over_time
+from lmvp_tf.training.update import update
+
+
+def steps(model, optimizers, config):
+    """The step of every phase, as functions of a batch: {"one_step", "pretrain", "main"}."""
+    data = config.data
+    pretrain = functools.partial(pretrain_step, model, optimizers, config)
+    return {
+        "one_step": functools.partial(pretrain, num_real=data.num_frames - 1),
+        "pretrain": functools.partial(pretrain, num_real=data.num_inputs),
+        "main": functools.partial(train_step, model, optimizers, config),
+    }
+
+
+def phase(training, step):
+    """The phase that a step (from 0) belongs to."""
+    if step < training.one_step_steps:
+        return "one_step"
+    return "pretrain" if step < training.pretrain_steps else "main"
 
 
 def pretrain_step(model, optimizers, config, video, num_real):
@@ -48,13 +70,15 @@ def pretrain_step(model, optimizers, config, video, num_real):
 
     # Line 4: theta_D.
     theta_d = networks["F"] + networks["C"]
-    report = _update("D", optimizers.D, theta_d, d_tape.gradient(loss_d, theta_d))
+    report = update("D", optimizers["D"], theta_d, d_tape.gradient(loss_d, theta_d))
     # Line 5: theta_G, theta_F and theta_M, by L_recons.
     thetas = {name: networks[name] for name in ("F", "M", "G")}
     gradients = joint_tape.gradient(joint, thetas)
     for name, theta in thetas.items():
-        report |= _update(name, optimizers.as_dict()[name], theta, gradients[name])
+        report |= update(name, optimizers[name], theta, gradients[name])
     report |= {"L_dis": loss_d, "L_recons": reconstruction}
+    if config.losses.pretrain_learner_weight:
+        report["L_M_L"] = learner
     return report | _accuracy(real, fake)
 
 
@@ -86,7 +110,7 @@ def train_step(model, optimizers, config, video):
         real = over_time(model.discriminator, real_clips)
         fake = over_time(model.discriminator, fake_clips)
         loss_d = losses.discriminator_loss(real, fake)
-    report = _update("D", optimizers.D, theta_d, d_tape.gradient(loss_d, theta_d))
+    report = update("D", optimizers["D"], theta_d, d_tape.gradient(loss_d, theta_d))
 
     # Lines 11-14: train the motion guider, on real clips alone, whose features line 17 reads too.
     f = tf.stop_gradient(model.leak(real_clips))
@@ -94,7 +118,7 @@ def train_step(model, optimizers, config, video):
         m, _ = model.guider.guide(f[:, :-1])
         learner = losses.learner_loss(m, f)
     theta_m = networks["M"]
-    report |= _update("M", optimizers.M, theta_m, m_tape.gradient(learner, theta_m))
+    report |= update("M", optimizers["M"], theta_m, m_tape.gradient(learner, theta_m))
 
     # Lines 15-17: train the generator. f̂_t, m̂_t and x̂_t are inputs; F and M are fixed.
     frames = tf.stop_gradient(rollout.frames)
@@ -109,7 +133,7 @@ def train_step(model, optimizers, config, video):
             reconstruction = _reconstruction(config, video, predictions)
         loss_g = losses.generator_loss(reconstruction, teacher, config.losses.gamma)
     theta_g = networks["G"]
-    report |= _update("G", optimizers.G, theta_g, g_tape.gradient(loss_g, theta_g))
+    report |= update("G", optimizers["G"], theta_g, g_tape.gradient(loss_g, theta_g))
     report |= {"L_dis": loss_d, "L_M_L": learner, "L_M_T": teacher}
     report |= {"L_recons": reconstruction, "L_gen": loss_g}
     return report | _accuracy(real, fake)
@@ -132,17 +156,6 @@ def _reconstruction(config, video, predictions):
         settings.gdl_weight,
         settings.gdl_alpha,
     )
-
-
-def _update(name, optimizer, theta, gradients):
-    """Takes one Adam step; returns the norms of the gradient (unclipped) and of the update."""
-    before = [tf.identity(variable) for variable in theta]
-    optimizer.apply(gradients, theta)
-    update = [variable - old for variable, old in zip(theta, before, strict=True)]
-    return {
-        f"gradient_norm/{name}": tf.linalg.global_norm(gradients),
-        f"update_norm/{name}": tf.linalg.global_norm(update),
-    }
 
 
 def _accuracy(real, fake):

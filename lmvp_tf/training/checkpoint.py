@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.models.lmvp import LMVP
+from lmvp_tf.models.registry import model_class
 from lmvp_tf.training.optimizers import Optimizers
 
 
@@ -12,7 +12,7 @@ def build_model(config):
     policy = {"none": "float32"}.get(
         config.training.mixed_precision, f"mixed_{config.training.mixed_precision}"
     )
-    model = LMVP(config.model, dtype=policy, name="lmvp")
+    model = model_class(config.model_name)(config.model, dtype=policy, name=config.model_name)
     model.build((None, config.data.num_inputs, *_frame_shape(config)))
     return model
 
@@ -25,7 +25,7 @@ class TrainState:
       config: the Config.
 
     Attributes:
-      model: the LMVP.
+      model: the VideoPredictor.
       optimizers: its Optimizers.
       step: int64 variable, batches trained on.
       seconds: float64 variable, time spent training on them.
@@ -38,7 +38,7 @@ class TrainState:
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="seconds")
         self.checkpoint = tf.train.Checkpoint(
             **_tracked(self.model, self.step, self.seconds),
-            optimizers=self.optimizers.as_dict(),
+            optimizers=dict(self.optimizers),
         )
 
 
@@ -104,7 +104,7 @@ def load_trained(workdir, config):
     """The trained model of a workdir.
 
     Returns:
-      (model, step, seconds): the LMVP, the steps it was trained and the seconds that took.
+      (model, step, seconds): the VideoPredictor, the steps it was trained, and the seconds.
 
     Raises:
       UserError: the workdir has no checkpoint, or a damaged one.

@@ -1,7 +1,6 @@
 """The training run: Algorithm 1's steps, log, validation, checkpoints, and a clean stop."""
 
 import contextlib
-import functools
 import json
 import signal
 import sys
@@ -16,10 +15,9 @@ from lmvp_tf import configs
 from lmvp_tf.datasets.videos import open_videos
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import write_json
-from lmvp_tf.layers.adaptive_filter import filter_flow
 from lmvp_tf.metrics import MetricAccumulator
-from lmvp_tf.models.lmvp import over_time
-from lmvp_tf.training import algorithm1
+from lmvp_tf.models.lmvp import LMVP
+from lmvp_tf.training import algorithm1, supervised
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 from lmvp_tf.training.log import RunLog, flow_picture, strip
 
@@ -46,6 +44,10 @@ def train(config, workdir):
     _check_data(videos, workdir)
     keras.utils.set_random_seed(training.seed)
     state = TrainState(config)
+    if not state.optimizers:
+        Checkpoints(workdir, state.checkpoint).save(0)
+        print(f"{config.model_name} has nothing to train.")
+        return True
     checkpoints = Checkpoints(workdir, state.checkpoint)
     if checkpoints.restore():
         print(f"Goes on from step {int(state.step)} of {workdir}.")
@@ -100,7 +102,8 @@ def _check_data(videos, workdir):
 def _run_steps(config, state, videos, run_log, checkpoints, stop):
     training = config.training
     step = int(state.step)
-    steps = _compiled_steps(config, state)
+    procedure = algorithm1 if isinstance(state.model, LMVP) else supervised
+    steps = _compiled(procedure.steps(state.model, state.optimizers, config), config, state)
     validate = _Validation(config, state.model, videos)
     batches = iter(videos.train(training.seed, training.batch_size, first_step=step))
     clock = _Clock(state.seconds, training.batch_size)
@@ -108,7 +111,7 @@ def _run_steps(config, state, videos, run_log, checkpoints, stop):
     progress = _progress_bar(step, training.max_steps)
     with progress:
         while not _complete(config, state) and not stop.requested:
-            phase = _phase(config, step)
+            phase = procedure.phase(training, step)
             with clock.waiting():
                 video = next(batches)
             with clock.stepping():
@@ -133,13 +136,11 @@ def _run_steps(config, state, videos, run_log, checkpoints, stop):
         checkpoints.save(step)
 
 
-def _compiled_steps(config, state):
+def _compiled(steps, config, state):
     """The tf.function of every phase: one batch in, updated networks and a report out."""
     # With oneDNN this pass of the graph optimizer fails on steps that hold gradients, leaves
     # them as they are, and complains.
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    model, optimizers = state.model, state.optimizers
-    num_frames, num_inputs = config.data.num_frames, config.data.num_inputs
 
     def compiled(step_function):
         def step(video):
@@ -149,18 +150,7 @@ def _compiled_steps(config, state):
 
         return tf.function(step, jit_compile=config.training.jit_compile)
 
-    pretrain = functools.partial(algorithm1.pretrain_step, model, optimizers, config)
-    return {
-        "one_step": compiled(functools.partial(pretrain, num_real=num_frames - 1)),
-        "pretrain": compiled(functools.partial(pretrain, num_real=num_inputs)),
-        "main": compiled(functools.partial(algorithm1.train_step, model, optimizers, config)),
-    }
-
-
-def _phase(config, step):
-    if step < config.training.one_step_steps:
-        return "one_step"
-    return "pretrain" if step < config.training.pretrain_steps else "main"
+    return {phase: compiled(step_function) for phase, step_function in steps.items()}
 
 
 def _complete(config, state):
@@ -181,7 +171,7 @@ def _check_finite(report, step):
 def _learning_rates(optimizers):
     return {
         f"learning_rate/{name}": float(optimizer.learning_rate)
-        for name, optimizer in optimizers.as_dict().items()
+        for name, optimizer in optimizers.items()
         if name != "F"  # G's
     }
 
@@ -253,7 +243,7 @@ class _Validation:
         self.batches = videos.validation(count, min(config.training.batch_size, count)).cache()
         num_predicted = config.data.num_frames - self.num_inputs
         self.predict = tf.function(lambda inputs: model(inputs, num_predicted=num_predicted))
-        self.flow = tf.function(self._flow)
+        self.flow = tf.function(model.filter_flow)
 
     def __call__(self):
         accumulator = MetricAccumulator(with_bce=self.config.losses.reconstruction == "bce")
@@ -268,19 +258,13 @@ class _Validation:
         return scores, self._pictures(*first)
 
     def _pictures(self, video, prediction):
-        flow = self.flow(video[None])[0].numpy()
-        radius = (self.config.model.kernel_size - 1) // 2
-        return {
-            "prediction": strip([video, prediction]),
-            "filters": strip([video, flow_picture(flow, video, radius)]),
-        }
-
-    def _flow(self, video):
-        """Where G's filters point when every frame is real, [B, T, H, W, 2]."""
-        generator = self.model.generator
-        motions, _ = self.model.guider.guide(self.model.leak(self.model.clips(video)))
-        features = over_time(generator.filter_features, video, motions)
-        return over_time(lambda x: filter_flow(generator.adaptive_filter.filters(x)), features)
+        pictures = {"prediction": strip([video, prediction])}
+        flow = self.flow(video[None])
+        if flow is not None:
+            radius = (self.config.model.kernel_size - 1) // 2
+            colours = flow_picture(flow[0].numpy(), video, radius)
+            pictures["filters"] = strip([video, colours])
+        return pictures
 
 
 class _StopSignals:

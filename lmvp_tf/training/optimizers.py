@@ -34,32 +34,34 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "training": self.training}
 
 
-class Optimizers:
-    """One built Adam per network, so that a checkpoint finds every slot.
+class Optimizers(dict):
+    """One built Adam per network, so that a checkpoint finds every slot: "G" for a baseline, "D",
+    "M", "G" and "F" for LMVP.
 
     `F` moves theta_F by the reconstruction in pre-training. It is apart from `D`, whose Adam keeps
     the moments of Eq. 1: one pair of moments for two losses of different scale would serve neither.
 
     Args:
-      model: a built LMVP.
+      model: a built VideoPredictor.
       training: a TrainingConfig.
     """
 
     def __init__(self, model, training):
-        networks = model.networks
-        rate, clip_norm = training.learning_rate, training.clip_norm or None
+        networks = dict(model.networks)
+        rates = dict.fromkeys("FG", training.learning_rate)
+        rates |= {"M": training.guider_learning_rate, "D": training.discriminator_learning_rate}
+        if "C" in networks:
+            networks["D"] = networks["F"] + networks.pop("C")
+        super().__init__(
+            (name, _adam(name, rates[name], theta, training)) for name, theta in networks.items()
+        )
 
-        def adam(name, peak, variables):
-            schedule = LearningRate(peak, training)
-            optimizer = keras.optimizers.Adam(schedule, global_clipnorm=clip_norm, name=name)
-            optimizer.build(variables)
-            return optimizer
 
-        self.D = adam("adam_D", training.discriminator_learning_rate, networks["F"] + networks["C"])
-        self.M = adam("adam_M", training.guider_learning_rate, networks["M"])
-        self.G = adam("adam_G", rate, networks["G"])
-        self.F = adam("adam_F", rate, networks["F"])
-
-    def as_dict(self):
-        """The optimizers by network, for a checkpoint."""
-        return {"D": self.D, "M": self.M, "G": self.G, "F": self.F}
+def _adam(name, rate, theta, training):
+    optimizer = keras.optimizers.Adam(
+        LearningRate(rate, training),
+        global_clipnorm=training.clip_norm or None,
+        name=f"adam_{name}",
+    )
+    optimizer.build(theta)
+    return optimizer

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from lmvp_tf import configs
-from lmvp_tf.models.lmvp import LMVP, Rollout, over_time
+from lmvp_tf.models.lmvp import LMVP, Rollout
+from lmvp_tf.models.predictor import over_time
 from lmvp_tf.training.checkpoint import build_model
 
 
@@ -18,7 +19,7 @@ def model(tiny_config):
 
 def reference_rollout(model, real, num_open):
     """Figure 1 step by step: every clip, feature and prediction on its own."""
-    length = model.config.clip_length
+    length = model.settings.clip_length
     frames, predictions, state = [], [], None
     for t in range(real.shape[1] + num_open - 1):
         frames.append(real[:, t] if t < real.shape[1] else predictions[-1])

@@ -18,11 +18,11 @@ def test_every_variable_returns_optimizer_slots_included(tiny_config, tiny_video
     fresh = TrainState(tiny_config)
     assert Checkpoints(tmp_path, fresh.checkpoint).restore()
     assert (int(fresh.step), float(fresh.seconds)) == (7, 1.5)
-    for name, optimizer in state.optimizers.as_dict().items():
-        restored = fresh.optimizers.as_dict()[name].variables
+    for name, optimizer in state.optimizers.items():
+        restored = fresh.optimizers[name].variables
         for one, other in zip(optimizer.variables, restored, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=one.path)
-    slots = fresh.optimizers.G.variables
+    slots = fresh.optimizers["G"].variables
     assert any(np.any(v.numpy()) for v in slots if "momentum" in v.path)
 
 

@@ -1,0 +1,136 @@
+"""ConvLSTM encoder-forecaster, a baseline (Shi et al. 2015, "Convolutional LSTM Network")."""
+
+import dataclasses
+import typing
+
+import keras
+from keras import ops
+
+from lmvp_tf.errors import UserError
+from lmvp_tf.layers.conv_lstm_cell import ConvLSTMCell
+from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvLSTMSettings:
+    """The encoder's and the forecaster's layers."""
+
+    patch_size: int = 4  # p x p pixels become the channels of one cell
+    units: tuple[int, ...] = (32, 16, 16)  # channels of the state, one number per layer
+    kernel_size: int = 5
+
+    def validate(self, data):
+        """Refuses settings that cannot work, by themselves or with a DataConfig.
+
+        Raises:
+          UserError: naming the field, what it holds, and what it may hold.
+        """
+        check_positive(self, "patch_size kernel_size")
+        if data.size % self.patch_size:
+            raise UserError(
+                f"data.size must be a multiple of model.patch_size. Received: {data.size}, "
+                f"{self.patch_size}"
+            )
+
+
+_UNITS = {"demo": (24, 16), "small": (48, 24, 24), "paper": (128, 64, 64)}
+
+
+@keras.saving.register_keras_serializable(package="lmvp_tf")
+class ConvLSTM(VideoPredictor):
+    """Layers of ConvLSTM read the input frames; as many, which start from their states and are fed
+    nothing, unroll the prediction. A 1x1 convolution over all their hidden states gives a frame.
+
+    With preset "paper" it is the largest of the paper's three-layer networks on Moving MNIST,
+    128-64-64 with 5x5 kernels and 4x4 patches: 7,585,296 parameters. Args and call arguments: see
+    VideoPredictor.
+    """
+
+    Settings = ConvLSTMSettings
+    # Trained on the frames to be predicted alone, which it has to predict in open loop.
+    training_defaults: typing.ClassVar = {"training.one_step_steps": 0, "losses.gdl_weight": 0.0}
+
+    def __init__(self, settings=None, **kwargs):
+        super().__init__(settings, **kwargs)
+        policy = self.dtype_policy
+
+        def cells(name):
+            return [
+                ConvLSTMCell(
+                    units,
+                    self.settings.kernel_size,
+                    peepholes=True,
+                    dtype=policy,
+                    name=f"{name}_{i}",
+                )
+                for i, units in enumerate(self.settings.units)
+            ]
+
+        self.encoder = cells("encoder")
+        self.forecaster = cells("forecaster")
+
+    @classmethod
+    def preset_settings(cls, dataset, preset):
+        """The preset's widths, the same for every dataset."""
+        del dataset
+        return ConvLSTMSettings(units=_UNITS[preset])
+
+    def build(self, input_shape):
+        *_, height, width, channels = input_shape
+        patch = self.settings.patch_size
+        grid = (None, height // patch, width // patch)
+        pixels = patch * patch * channels
+        below = (pixels, *self.settings.units[:-1])
+        for cell, inputs in zip(self.encoder, below, strict=True):
+            cell.build((*grid, inputs))
+        for cell, inputs in zip(self.forecaster, (0, *below[1:]), strict=True):
+            cell.build((*grid, inputs))
+        self.head = keras.layers.Conv2D(pixels, 1, dtype=self.dtype_policy, name="head")
+        self.head.build((*grid, sum(self.settings.units)))
+
+    def call(self, inputs, *, num_predicted):
+        states = [
+            cell.initial_state(ops.shape(inputs)[0], *self._grid(inputs)) for cell in self.encoder
+        ]
+        for frame in ops.unstack(inputs, axis=1):
+            _, states = _step(self.encoder, self._to_patches(frame), states)
+        frames = []
+        for _ in range(num_predicted):
+            hidden, states = _step(self.forecaster, None, states)
+            logits = ops.cast(self.head(ops.concatenate(hidden, axis=-1)), "float32")
+            frames.append(self._to_frame(ops.sigmoid(logits)))
+        return ops.stack(frames, axis=1)
+
+    def supervise(self, video, num_inputs, num_real, backprop=True):
+        del num_real, backprop  # nothing is fed back
+        length = video.shape[1] - num_inputs
+        predictions = self(video[:, :num_inputs], num_predicted=length)
+        return Supervision(video[:, num_inputs:], predictions, num_inside=0)
+
+    def _grid(self, video):
+        return tuple(size // self.settings.patch_size for size in video.shape[2:4])
+
+    def _to_patches(self, frame):
+        """[B, H, W, C] -> [B, H/p, W/p, p*p*C]."""
+        patch, (_, height, width, channels) = self.settings.patch_size, frame.shape
+        blocks = ops.reshape(frame, (-1, height // patch, patch, width // patch, patch * channels))
+        blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
+        return ops.reshape(blocks, (-1, height // patch, width // patch, patch**2 * channels))
+
+    def _to_frame(self, patches):
+        """[B, h, w, p*p*C] -> [B, h*p, w*p, C]."""
+        patch, (_, rows, columns, pixels) = self.settings.patch_size, patches.shape
+        channels = pixels // patch**2
+        blocks = ops.reshape(patches, (-1, rows, columns, patch, patch * channels))
+        blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
+        return ops.reshape(blocks, (-1, rows * patch, columns * patch, channels))
+
+
+def _step(cells, inputs, states):
+    """One time step of a stack of cells: (hidden states of all layers, new states)."""
+    hidden, new = [], []
+    for cell, state in zip(cells, states, strict=True):
+        new.append(cell(inputs, state))
+        inputs = new[-1][0]
+        hidden.append(inputs)
+    return hidden, new

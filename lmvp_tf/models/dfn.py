@@ -1,0 +1,221 @@
+"""Dynamic Filter Network, the baseline that LMVP's G comes from (De Brabandere et al. 2016)."""
+
+import dataclasses
+import typing
+
+import keras
+from keras import ops
+
+from lmvp_tf.errors import UserError
+from lmvp_tf.layers.adaptive_filter import AdaptiveFilter, filter_flow
+from lmvp_tf.layers.conv_stack import ConvStack
+from lmvp_tf.models.generator import enlarge
+from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive, over_time
+
+
+@dataclasses.dataclass(frozen=True)
+class DFNSettings:
+    """Widths are numbers of channels, one per layer."""
+
+    num_seen: int = 1  # frames that the network sees at a time, besides its state
+    kernel_size: int = 9  # k, odd
+    dynamic_bias: bool = False  # one predicted bias per pixel, added before the filter
+    position_bias: bool = False  # the first layer has a bias for every pixel
+    encoder_widths: tuple[int, ...] = (16, 16, 32, 48)  # the second layer halves; the last: state
+    decoder_widths: tuple[int, ...] = (48, 32)  # at half size
+    pixel_widths: tuple[int, ...] = (16,)  # at full size
+    projection_width: int = 32  # a last 1x1 layer before the taps
+
+    def validate(self, data):
+        """Refuses settings that cannot work, by themselves or with a DataConfig.
+
+        Raises:
+          UserError: naming the field, what it holds, and what it may hold.
+        """
+        check_positive(self, "num_seen kernel_size projection_width")
+        if self.kernel_size % 2 == 0:
+            raise UserError(f"model.kernel_size (k) must be odd. Received: {self.kernel_size}")
+        if self.num_seen > data.num_inputs:
+            raise UserError(
+                "model.num_seen must not be above data.num_inputs (T0). Received: "
+                f"{self.num_seen}, T0 = {data.num_inputs}"
+            )
+        if len(self.encoder_widths) < 2:
+            raise UserError(
+                "model.encoder_widths needs two widths or more: the second layer halves the "
+                f"picture. Received: {self.encoder_widths}"
+            )
+        if data.size % 2:
+            raise UserError(f"data.size must be even: DFN halves it. Received: {data.size}")
+
+
+_WIDTHS = {
+    "demo": {
+        "encoder_widths": (8, 16, 16, 32),
+        "decoder_widths": (32, 32),
+        "pixel_widths": (16,),
+        "projection_width": 16,
+    },
+    "small": {
+        "encoder_widths": (16, 32, 32, 64),
+        "decoder_widths": (48, 32),
+        "pixel_widths": (16,),
+        "projection_width": 32,
+    },
+}
+# Their published networks: 637,361 and 368,122 parameters.
+_PAPER = {
+    "moving_mnist": {
+        "encoder_widths": (32, 32, 64, 64, 128),
+        "decoder_widths": (64, 64),
+        "pixel_widths": (64, 64),
+        "projection_width": 128,
+    },
+    "highway": {
+        "position_bias": True,
+        "encoder_widths": (32, 32, 64, 64),
+        "decoder_widths": (64,),
+        "pixel_widths": (32, 64),
+        "projection_width": 128,
+    },
+}
+_HIGHWAY = {"num_seen": 2, "kernel_size": 11, "dynamic_bias": True}
+_SLOPE = 0.01  # of its leaky ReLUs
+
+
+@keras.saving.register_keras_serializable(package="lmvp_tf")
+class DFN(VideoPredictor):
+    """A filter-generating network with a state, and the filter it generates for every pixel.
+
+        state_t = encoder(x_{t-n+1:t}) + transition(state_{t-1}),    state_0 = 0
+        x̂_{t+1} = filters(decoder(state_t)) * (x_t + bias(decoder(state_t)))
+
+    The bias is there with `dynamic_bias`. Args and call arguments: see VideoPredictor.
+    """
+
+    Settings = DFNSettings
+    # Open loop from the start, the loss on the predicted frames alone; Adam's rate halved every
+    # 4,000 steps.
+    training_defaults: typing.ClassVar = {
+        "training.one_step_steps": 0,
+        "training.decay": "halve",
+        "losses.input_weight": 0.0,
+        "losses.gdl_weight": 0.0,
+    }
+
+    def __init__(self, settings=None, **kwargs):
+        super().__init__(settings, **kwargs)
+        settings, policy = self.settings, self.dtype_policy
+
+        def stack(widths, name, **options):
+            return ConvStack(widths, negative_slope=_SLOPE, dtype=policy, name=name, **options)
+
+        state_width = settings.encoder_widths[-1]
+        self.encoder = stack(
+            settings.encoder_widths,
+            "encoder",
+            strides=(1, 2) + (1,) * (len(settings.encoder_widths) - 2),
+            position_bias=settings.position_bias,
+        )
+        self.transition = stack((state_width, state_width), "transition")
+        self.decoder = stack(settings.decoder_widths, "decoder")
+        self.pixel_network = stack(settings.pixel_widths, "pixel")
+        self.projection = keras.layers.Dense(
+            settings.projection_width, dtype=policy, name="projection"
+        )
+        self.adaptive_filter = AdaptiveFilter(
+            settings.kernel_size, dtype=policy, name="adaptive_filter"
+        )
+        self.dynamic_bias = None
+        if settings.dynamic_bias:
+            self.dynamic_bias = keras.layers.Dense(1, dtype=policy, name="dynamic_bias")
+
+    @classmethod
+    def preset_settings(cls, dataset, preset):
+        """The preset's widths; Highway's two frames, larger filters and dynamic bias."""
+        widths = _PAPER[dataset] if preset == "paper" else _WIDTHS[preset]
+        return DFNSettings(**widths, **(_HIGHWAY if dataset == "highway" else {}))
+
+    def build(self, input_shape):
+        *_, height, width, channels = input_shape
+        shape = (None, height, width, channels * self.settings.num_seen)
+        self.encoder.build(shape)
+        shape = self.encoder.compute_output_shape(shape)
+        self.transition.build(shape)
+        self.decoder.build(shape)
+        shape = (None, height, width, self.settings.decoder_widths[-1])
+        self.pixel_network.build(shape)
+        shape = self.pixel_network.compute_output_shape(shape)
+        self.projection.build(shape)
+        shape = (*shape[:-1], self.settings.projection_width)
+        self.adaptive_filter.build((None, height, width, channels), shape)
+        if self.dynamic_bias is not None:
+            self.dynamic_bias.build(shape)
+
+    def call(self, inputs, *, num_predicted):
+        return ops.clip(self.rollout(inputs, num_predicted, one_step=False), 0.0, 1.0)
+
+    def supervise(self, video, num_inputs, num_real, backprop=True):
+        num_seen, length = self.settings.num_seen, video.shape[1]
+        predictions = self.rollout(video[:, :num_real], length - num_real, backprop=backprop)
+        return Supervision(video[:, num_seen:], predictions, num_inputs - num_seen)
+
+    def rollout(self, real, num_open, one_step=True, backprop=True):
+        """Predicts one frame from every real frame, then goes on from its own predictions.
+
+        Args:
+          real: x_1..x_R, [B, R, H, W, C].
+          num_open: how many predictions the chain from x_R has, the first of them made from x_R.
+          one_step: False leaves out the predictions made from earlier frames.
+          backprop: False stops gradients where a prediction is fed back.
+
+        Returns:
+          x̂_{n+1}..x̂_{R+num_open} with n = num_seen (the last num_open without the one-step ones).
+        """
+        states = self._states(real)
+        first = 0 if one_step else states.shape[1] - 1
+        current = real[:, self.settings.num_seen - 1 + first :]
+        known = over_time(self._filtered, current, states[:, first:])
+        frames, predictions = ops.unstack(real, axis=1), ops.unstack(known, axis=1)
+        state = states[:, -1]
+        for _ in range(num_open - 1):
+            frames.append(predictions[-1] if backprop else ops.stop_gradient(predictions[-1]))
+            seen = ops.concatenate(frames[-self.settings.num_seen :], axis=-1)
+            state = self._encode(seen) + self._moved_on(state)
+            predictions.append(self._filtered(frames[-1], state))
+        return ops.stack(predictions, axis=1)
+
+    def filter_flow(self, video):
+        states = self._states(video)
+        missing = ops.zeros_like(states[:, : self.settings.num_seen - 1])
+        states = ops.concatenate([missing, states], axis=1)
+        features = over_time(self._features, states)
+        return over_time(lambda x: filter_flow(self.adaptive_filter.filters(x)), features)
+
+    def _states(self, real):
+        """state_n..state_R of real frames, [B, R - n + 1, h, w, U]."""
+        num_seen = self.settings.num_seen
+        length = real.shape[1] - num_seen + 1
+        seen = ops.concatenate([real[:, i : i + length] for i in range(num_seen)], axis=-1)
+        encoded = ops.unstack(over_time(self._encode, seen), axis=1)
+        states = [encoded[0] + self._moved_on(ops.zeros_like(encoded[0]))]
+        for encoding in encoded[1:]:
+            states.append(encoding + self._moved_on(states[-1]))
+        return ops.stack(states, axis=1)
+
+    def _encode(self, seen):
+        return ops.cast(self.encoder(seen), "float32")
+
+    def _moved_on(self, state):
+        return ops.cast(self.transition(state), "float32")
+
+    def _features(self, state):
+        """All of the decoder below the taps: [B, h, w, U] -> [B, H, W, N]."""
+        features = self.pixel_network(enlarge(self.decoder(state), 2))
+        return ops.leaky_relu(self.projection(features), _SLOPE)
+
+    def _filtered(self, frame, state):
+        features = self._features(state)
+        if self.dynamic_bias is not None:
+            frame = frame + ops.cast(self.dynamic_bias(features), "float32")
+        return self.adaptive_filter(frame, features)

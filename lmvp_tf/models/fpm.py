@@ -1,0 +1,125 @@
+"""FPM, the LSTM future predictor, a baseline (Srivastava et al. 2015, "Unsupervised Learning of
+Video Representations using LSTMs").
+"""
+
+import dataclasses
+import math
+import typing
+
+import keras
+from keras import ops
+
+from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class FPMSettings:
+    """The three LSTMs, all of the same size."""
+
+    units: int = 256  # of each layer
+    num_layers: int = 1
+
+    def validate(self, data):
+        """Refuses settings that cannot work.
+
+        Raises:
+          UserError: naming the field, what it holds, and what it may hold.
+        """
+        del data
+        check_positive(self, "units num_layers")
+
+
+_PRESETS = {
+    "demo": FPMSettings(units=128),
+    "small": FPMSettings(units=512),
+    "paper": FPMSettings(units=2048, num_layers=2),
+}
+
+
+@keras.saving.register_keras_serializable(package="lmvp_tf")
+class FPM(VideoPredictor):
+    """Their composite model with a conditional future predictor, the best of their table (BCE 341.2
+    per frame).
+
+    An LSTM reads the input frames as vectors. From its state two decoders start: one gives the
+    input back in reverse order and is fed nothing, the other predicts the future and is fed the
+    frame before. Args and call arguments: see VideoPredictor.
+    """
+
+    Settings = FPMSettings
+    training_defaults: typing.ClassVar = {"losses.gdl_weight": 0.0}
+
+    def __init__(self, settings=None, **kwargs):
+        super().__init__(settings, **kwargs)
+
+        def lstm(name):
+            cells = [
+                keras.layers.LSTMCell(self.settings.units, dtype="float32", name=f"{name}_{i}")
+                for i in range(self.settings.num_layers)
+            ]
+            return keras.layers.StackedRNNCells(cells, dtype="float32", name=name)
+
+        self.encoder = lstm("encoder")
+        self.reconstructor = lstm("reconstructor")
+        self.predictor = lstm("predictor")
+
+    @classmethod
+    def preset_settings(cls, dataset, preset):
+        """The preset's widths, the same for every dataset."""
+        del dataset
+        return _PRESETS[preset]
+
+    def build(self, input_shape):
+        self.frame_shape = tuple(input_shape[2:])
+        pixels = math.prod(self.frame_shape)
+        for cell in (self.encoder, self.reconstructor, self.predictor):
+            cell.build((None, pixels))
+        self.reconstruction_head = keras.layers.Dense(pixels, "sigmoid", dtype="float32")
+        self.prediction_head = keras.layers.Dense(pixels, "sigmoid", dtype="float32")
+        for head in (self.reconstruction_head, self.prediction_head):
+            head.build((None, self.settings.units))
+
+    def call(self, inputs, *, num_predicted):
+        return self._predict(inputs, self._encode(inputs), num_predicted)
+
+    def supervise(self, video, num_inputs, num_real, backprop=True):
+        """The future, and the input in reverse order."""
+        inputs, length = video[:, :num_inputs], video.shape[1]
+        states = self._encode(inputs)
+        known = video[:, num_inputs:num_real]
+        future = self._predict(inputs, states, length - num_inputs, known, backprop)
+        past = self._reconstruct(inputs, states)
+        targets = ops.concatenate([ops.flip(inputs, axis=1), video[:, num_inputs:]], axis=1)
+        return Supervision(targets, ops.concatenate([past, future], axis=1), num_inputs)
+
+    def _encode(self, inputs):
+        """The state after x_1..x_T0."""
+        states = self.encoder.get_initial_state(batch_size=ops.shape(inputs)[0])
+        for frame in ops.unstack(inputs, axis=1):
+            _, states = self.encoder(self._vector(frame), states)
+        return states
+
+    def _predict(self, inputs, states, length, known=None, backprop=True):
+        """The future, [B, length, H, W, C], fed the `known` frames of it and then its own."""
+        known = [] if known is None else ops.unstack(known, axis=1)
+        frame, frames = inputs[:, -1], []
+        for i in range(length):
+            hidden, states = self.predictor(self._vector(frame), states)
+            frames.append(self._frame(self.prediction_head(hidden)))
+            frame = frames[-1] if backprop else ops.stop_gradient(frames[-1])
+            frame = known[i] if i < len(known) else frame
+        return ops.stack(frames, axis=1)
+
+    def _reconstruct(self, inputs, states):
+        """x̂_T0..x̂_1, [B, T0, H, W, C]."""
+        nothing, frames = ops.zeros_like(self._vector(inputs[:, 0])), []
+        for _ in range(inputs.shape[1]):
+            hidden, states = self.reconstructor(nothing, states)
+            frames.append(self._frame(self.reconstruction_head(hidden)))
+        return ops.stack(frames, axis=1)
+
+    def _vector(self, frame):
+        return ops.reshape(frame, (-1, math.prod(self.frame_shape)))
+
+    def _frame(self, vector):
+        return ops.reshape(vector, (-1, *self.frame_shape))

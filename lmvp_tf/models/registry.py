@@ -1,0 +1,27 @@
+"""The systems by name. A new one is a file beside this one and a line here."""
+
+import importlib
+
+from lmvp_tf.errors import UserError
+
+# Names of classes, imported when they are asked for: TensorFlow takes seconds.
+MODELS = {
+    "lmvp": "lmvp_tf.models.lmvp.LMVP",
+    "dfn": "lmvp_tf.models.dfn.DFN",
+    "conv_lstm": "lmvp_tf.models.conv_lstm.ConvLSTM",
+    "fpm": "lmvp_tf.models.fpm.FPM",
+    "last_frame": "lmvp_tf.models.last_frame.LastFrame",
+    "flow": "lmvp_tf.models.flow.Flow",
+}
+
+
+def model_class(name):
+    """The VideoPredictor of a name.
+
+    Raises:
+      UserError: there is no such model.
+    """
+    if name not in MODELS:
+        raise UserError(f"--model must be one of {', '.join(MODELS)}. Received: {name}")
+    module, _, attribute = MODELS[name].rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
