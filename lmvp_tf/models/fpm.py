@@ -53,11 +53,10 @@ class FPM(VideoPredictor):
         super().__init__(settings, **kwargs)
 
         def lstm(name):
-            cells = [
+            return [
                 keras.layers.LSTMCell(self.settings.units, dtype="float32", name=f"{name}_{i}")
                 for i in range(self.settings.num_layers)
             ]
-            return keras.layers.StackedRNNCells(cells, dtype="float32", name=name)
 
         self.encoder = lstm("encoder")
         self.reconstructor = lstm("reconstructor")
@@ -72,8 +71,9 @@ class FPM(VideoPredictor):
     def build(self, input_shape):
         self.frame_shape = tuple(input_shape[2:])
         pixels = math.prod(self.frame_shape)
-        for cell in (self.encoder, self.reconstructor, self.predictor):
-            cell.build((None, pixels))
+        for cells in (self.encoder, self.reconstructor, self.predictor):
+            for i, cell in enumerate(cells):
+                cell.build((None, self.settings.units if i else pixels))
         self.reconstruction_head = keras.layers.Dense(pixels, "sigmoid", dtype="float32")
         self.prediction_head = keras.layers.Dense(pixels, "sigmoid", dtype="float32")
         for head in (self.reconstruction_head, self.prediction_head):
@@ -94,9 +94,9 @@ class FPM(VideoPredictor):
 
     def _encode(self, inputs):
         """The state after x_1..x_T0."""
-        states = self.encoder.get_initial_state(batch_size=ops.shape(inputs)[0])
+        states = [cell.get_initial_state(ops.shape(inputs)[0]) for cell in self.encoder]
         for frame in ops.unstack(inputs, axis=1):
-            _, states = self.encoder(self._vector(frame), states)
+            _, states = _step(self.encoder, self._vector(frame), states)
         return states
 
     def _predict(self, inputs, states, length, known=None, backprop=True):
@@ -104,7 +104,7 @@ class FPM(VideoPredictor):
         known = [] if known is None else ops.unstack(known, axis=1)
         frame, frames = inputs[:, -1], []
         for i in range(length):
-            hidden, states = self.predictor(self._vector(frame), states)
+            hidden, states = _step(self.predictor, self._vector(frame), states)
             frames.append(self._frame(self.prediction_head(hidden)))
             frame = frames[-1] if backprop else ops.stop_gradient(frames[-1])
             frame = known[i] if i < len(known) else frame
@@ -114,7 +114,7 @@ class FPM(VideoPredictor):
         """x̂_T0..x̂_1, [B, T0, H, W, C]."""
         nothing, frames = ops.zeros_like(self._vector(inputs[:, 0])), []
         for _ in range(inputs.shape[1]):
-            hidden, states = self.reconstructor(nothing, states)
+            hidden, states = _step(self.reconstructor, nothing, states)
             frames.append(self._frame(self.reconstruction_head(hidden)))
         return ops.stack(frames, axis=1)
 
@@ -123,3 +123,12 @@ class FPM(VideoPredictor):
 
     def _frame(self, vector):
         return ops.reshape(vector, (-1, *self.frame_shape))
+
+
+def _step(cells, inputs, states):
+    """One time step of a stack of cells: (output of the last layer, new states)."""
+    new = []
+    for cell, state in zip(cells, states, strict=True):
+        inputs, state = cell(inputs, state)
+        new.append(state)
+    return inputs, new

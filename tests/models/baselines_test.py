@@ -1,0 +1,214 @@
+"""The baselines: published sizes, oracles, learning, saving."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmvp_tf import configs, presets
+from lmvp_tf.errors import UserError
+from lmvp_tf.models.registry import MODELS, model_class
+from lmvp_tf.training import supervised
+from lmvp_tf.training.checkpoint import TrainState, build_model
+
+TINY = {
+    "dfn": {"model.encoder_widths": (4, 6), "model.decoder_widths": (4,), "model.kernel_size": 3},
+    "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
+    "fpm": {"model.units": 32},
+}
+T0, T = 4, 7
+
+
+def tiny(name, **changes):
+    """The config of a small baseline on videos of 7 frames of 32x32 pixels."""
+    config = dataclasses.replace(configs.Config(model_name=name))
+    values = {"data.size": 32, "data.num_frames": T, "data.num_inputs": T0}
+    return configs.validate(configs.replace(config, values | TINY[name] | changes))
+
+
+def built(name, **changes):
+    keras.utils.set_random_seed(0)
+    return build_model(tiny(name, **changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "parameters"),
+    [
+        ("dfn", "moving_mnist", 637_361),
+        ("dfn", "highway", 368_122),
+        ("conv_lstm", "moving_mnist", 7_585_296),
+        ("last_frame", "highway", 0),
+    ],
+)
+def test_the_paper_preset_has_the_published_number_of_parameters(name, dataset, parameters):
+    model = build_model(presets.get(dataset, "paper", name))
+    assert model.parameter_counts()["total"] == parameters
+
+
+def test_fpm_has_three_lstms_and_two_heads():
+    model = built("fpm", **{"model.num_layers": 2})
+    units, pixels = 32, 32 * 32
+    first, second = 4 * units * (pixels + units + 1), 4 * units * (units + units + 1)
+    assert model.parameter_counts()["total"] == 3 * (first + second) + 2 * pixels * (units + 1)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_it_predicts_frames_and_their_beginning_does_not_depend_on_the_horizon(name, tiny_video):
+    model, inputs = built(name), tf.constant(tiny_video[:, :T0])
+    predicted = model(inputs, num_predicted=5)
+    assert predicted.shape == (2, 5, 32, 32, 1)
+    assert predicted.dtype == tf.float32
+    assert 0 <= np.min(predicted) <= np.max(predicted) <= 1
+    np.testing.assert_allclose(predicted[:, :2], model(inputs, num_predicted=2), atol=1e-6)
+    compiled = tf.function(lambda x: model(x, num_predicted=5))
+    np.testing.assert_allclose(compiled(inputs), predicted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("dfn", {"model.encoder_widths": (8, 16), "model.kernel_size": 5}),
+        ("conv_lstm", {"model.units": (24, 16)}),
+        ("fpm", {}),
+    ],
+)
+def test_it_learns_two_sequences_by_heart(name, changes):
+    """Bars that move: the error must fall far below that of the mean image."""
+    video = np.zeros((2, T, 32, 32, 1), np.float32)
+    for t in range(T):
+        video[0, t, 8:24, 4 + 2 * t : 8 + 2 * t] = 1
+        video[1, t, 20 - 2 * t : 26 - 2 * t, 10:22] = 1
+    config = tiny(name, **changes, **{"training.learning_rate": 5e-3})
+    keras.utils.set_random_seed(0)
+    state = TrainState(config)
+    step = tf.function(supervised.steps(state.model, state.optimizers, config)["open_loop"])
+    for _ in range(100):
+        step(tf.constant(video))
+    predicted = state.model(tf.constant(video[:, :T0]), num_predicted=T - T0)
+    floor = np.mean((video[:, T0:] - video.mean(axis=(0, 1))) ** 2)
+    assert np.mean((predicted - video[:, T0:]) ** 2) < 0.4 * floor
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_it_survives_a_keras_file(name, tiny_video, tmp_path):
+    if name == "flow":
+        pytest.importorskip("tensorflow_addons")
+    model = built(name) if name in TINY else model_class(name)()
+    inputs = tf.constant(tiny_video[:, :T0])
+    expected = model(inputs, num_predicted=3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs, num_predicted=3), expected)
+
+
+def dfn_step(model, seen, current, state):
+    """DFN's equations for one frame, from its parts."""
+    state = model.encoder(seen) + model.transition(state)
+    features = model.pixel_network(np.repeat(np.repeat(model.decoder(state), 2, axis=1), 2, axis=2))
+    features = model.projection(features)
+    features = np.where(features > 0, features, 0.01 * np.asarray(features))
+    if model.dynamic_bias is not None:
+        current = current + model.dynamic_bias(features)
+    return np.asarray(model.adaptive_filter(current, features)), state
+
+
+@pytest.mark.parametrize("num_seen", [1, 2])
+def test_dfns_rollout_equals_single_steps_from_a_zero_state(tiny_video, num_seen):
+    options = {"model.num_seen": num_seen, "model.dynamic_bias": num_seen == 2}
+    model = built("dfn", **options)
+    frames, predictions, state = list(np.moveaxis(tiny_video[:, :T0], 1, 0)), [], None
+    state = np.zeros((2, 16, 16, 6), "float32")
+    for t in range(num_seen - 1, T - 1):
+        if t >= T0:
+            frames.append(predictions[-1])
+        seen = np.concatenate(frames[t - num_seen + 1 : t + 1], axis=-1)
+        predicted, state = dfn_step(model, seen, frames[t], state)
+        predictions.append(predicted)
+    rollout = model.rollout(tf.constant(tiny_video[:, :T0]), T - T0)
+    np.testing.assert_allclose(rollout, np.stack(predictions, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("num_seen", [1, 2])
+def test_dfn_is_supervised_on_the_frames_that_its_predictions_are_of(tiny_video, num_seen):
+    model = built("dfn", **{"model.num_seen": num_seen})
+    video = tf.constant(tiny_video)
+    targets, predictions, num_inside = model.supervise(video, T0, num_real=T0)
+    np.testing.assert_array_equal(targets, video[:, num_seen:])
+    assert predictions.shape == targets.shape
+    assert num_inside == T0 - num_seen
+    open_loop = model(video[:, :T0], num_predicted=T - T0)
+    np.testing.assert_allclose(np.clip(predictions[:, num_inside:], 0, 1), open_loop, atol=1e-5)
+
+
+def test_dfns_filters_point_where_they_fetch_from(tiny_video):
+    model = built("dfn", **{"model.num_seen": 2})
+    layer = model.adaptive_filter
+    layer.kernel.assign(np.zeros(layer.kernel.shape))
+    layer.bias.assign(np.eye(9)[5] * 50)  # the right neighbour
+    flow = model.filter_flow(tf.constant(tiny_video))
+    assert flow.shape == (2, T, 32, 32, 2)
+    np.testing.assert_allclose(
+        flow[:, 1:], np.broadcast_to([0, 1], (2, T - 1, 32, 32, 2)), atol=1e-6
+    )
+
+
+def test_the_conv_lstms_patches_are_undone_exactly(tiny_video):
+    model = built("conv_lstm")
+    frame = tf.constant(np.random.default_rng(0).random((2, 32, 32, 3), np.float32))
+    patches = model._to_patches(frame)
+    assert patches.shape == (2, 8, 8, 48)
+    np.testing.assert_array_equal(patches[1, 2, 3], np.ravel(frame[1, 8:12, 12:16]))
+    np.testing.assert_array_equal(model._to_frame(patches), frame)
+
+
+def test_fpm_reconstructs_its_input_backwards_and_is_fed_the_real_future_only_in_one_step(
+    tiny_video,
+):
+    model, video = built("fpm"), tf.constant(tiny_video)
+    targets, predictions, num_inside = model.supervise(video, T0, num_real=T0)
+    np.testing.assert_array_equal(targets[:, :T0], tiny_video[:, T0 - 1 :: -1])
+    np.testing.assert_array_equal(targets[:, T0:], tiny_video[:, T0:])
+    assert num_inside == T0
+    np.testing.assert_allclose(
+        predictions[:, T0:], model(video[:, :T0], num_predicted=T - T0), atol=1e-6
+    )
+    fed = model.supervise(video, T0, num_real=T - 1).predictions[:, T0:]
+    np.testing.assert_allclose(fed[:, 0], predictions[:, T0], atol=1e-6)
+    assert np.max(np.abs(fed[:, 1] - predictions[:, T0 + 1])) > 1e-5
+
+
+def test_the_last_frame_is_repeated(tiny_video):
+    predicted = model_class("last_frame")()(tf.constant(tiny_video[:, :T0]), num_predicted=3)
+    np.testing.assert_array_equal(predicted, np.repeat(tiny_video[:, T0 - 1 : T0], 3, axis=1))
+
+
+def test_flow_continues_a_constant_motion():
+    pytest.importorskip("tensorflow_addons")
+    y, x = np.mgrid[:48, :48]
+    blob = np.stack([np.exp(-((x - 14 - 2 * t) ** 2 + (y - 30 + t) ** 2) / 30) for t in range(6)])
+    video = np.float32(blob)[None, ..., None]
+    predicted = model_class("flow")()(tf.constant(video[:, :3]), num_predicted=3)
+    still = np.mean((video[:, 3:] - video[:, 2:3]) ** 2)
+    assert np.mean((predicted - video[:, 3:]) ** 2) < 0.1 * still
+
+
+def test_an_unknown_model_is_refused_with_those_that_exist():
+    with pytest.raises(UserError, match="--model must be one of lmvp, dfn, .* Received: gan"):
+        model_class("gan")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("dfn", {"model.kernel_size": 4}, "must be odd"),
+        ("dfn", {"model.num_seen": 5}, "Received: 5, T0 = 4"),
+        ("dfn", {"model.encoder_widths": (4,)}, "two widths or more"),
+        ("conv_lstm", {"model.patch_size": 5}, "multiple of model.patch_size"),
+        ("fpm", {"model.units": 0}, "model.units must be above 0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(name, change, message):
+    with pytest.raises(UserError, match=message):
+        tiny(name, **change)
