@@ -10,7 +10,14 @@ from lmvp_tf.errors import UserError
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter, filter_flow
 from lmvp_tf.layers.conv_stack import ConvStack
 from lmvp_tf.models.generator import enlarge
-from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive, over_time
+from lmvp_tf.models.predictor import (
+    Supervision,
+    VideoPredictor,
+    check_positive,
+    over_time,
+    past_shapes,
+    slide,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +166,24 @@ class DFN(VideoPredictor):
         num_seen, length = self.settings.num_seen, video.shape[1]
         predictions = self.rollout(video[:, :num_real], length - num_real, backprop=backprop)
         return Supervision(video[:, num_seen:], predictions, num_inputs - num_seen)
+
+    def state_shapes(self, input_shape):
+        """state_t, and the frames that the network sees besides the next one."""
+        _, height, width, channels = input_shape
+        memory = (height // 2, width // 2, self.settings.encoder_widths[-1])
+        past = past_shapes(self.settings.num_seen - 1, (height, width, channels))
+        return {**past, "memory": memory}
+
+    def step(self, frame, state):
+        """See VideoPredictor. The first n - 1 predictions see x_1 in place of what came before."""
+        seen, past = slide(frame, state)
+        seen = ops.concatenate(ops.unstack(seen, axis=1), axis=-1)
+        memory = self._encode(seen) + self._moved_on(state["memory"])
+        prediction = self._filtered(frame, memory)
+        if past:  # state_t is 0 until n frames are there
+            full = state["num_past"] >= self.settings.num_seen - 1
+            memory = ops.where(ops.reshape(full, (-1, 1, 1, 1)), memory, 0.0)
+        return prediction, {**past, "memory": memory}
 
     def rollout(self, real, num_open, one_step=True, backprop=True):
         """Predicts one frame from every real frame, then goes on from its own predictions.

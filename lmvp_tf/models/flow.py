@@ -1,5 +1,7 @@
 """Optical flow, extrapolated: what can be predicted without learning anything."""
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -24,11 +26,16 @@ class Flow(VideoPredictor):
       UserError: the `[addons]` extra is not installed.
     """
 
+    exportable = False  # OpenCV runs in Python
+
     def __init__(self, settings=None, **kwargs):
         super().__init__(settings, **kwargs)
         try:
             import cv2
-            from tensorflow_addons.image import dense_image_warp
+
+            with warnings.catch_warnings():  # that it has ended is why it is an extra
+                warnings.simplefilter("ignore")
+                from tensorflow_addons.image import dense_image_warp
         except ImportError as error:
             raise UserError(f"{_MISSING} ({error})") from error
         self._cv2, self._warp = cv2, dense_image_warp

@@ -11,7 +11,13 @@ from lmvp_tf.layers.adaptive_filter import filter_flow
 from lmvp_tf.models.discriminator import Discriminator
 from lmvp_tf.models.generator import Generator
 from lmvp_tf.models.motion_guider import MotionGuider
-from lmvp_tf.models.predictor import VideoPredictor, check_positive, over_time
+from lmvp_tf.models.predictor import (
+    VideoPredictor,
+    check_positive,
+    over_time,
+    past_shapes,
+    slide,
+)
 
 MOTIONS = ("leaked", "frame_difference", "none")
 
@@ -170,9 +176,8 @@ class LMVP(VideoPredictor):
 
     def build(self, input_shape):
         *_, height, width, channels = input_shape
-        clip_shape = (None, height, width, self.clip_length * channels)
-        self.discriminator.build(clip_shape)
-        motion_shape = self.discriminator.features.compute_output_shape(clip_shape)
+        self.discriminator.build((None, height, width, self.clip_length * channels))
+        motion_shape = self._motion_shape(input_shape)
         self.guider.build(motion_shape)
         self.generator.build((None, height, width, channels), motion_shape)
 
@@ -195,6 +200,19 @@ class LMVP(VideoPredictor):
     def call(self, inputs, *, num_predicted):
         predictions = self.rollout(inputs, num_predicted, one_step=False).predictions
         return ops.clip(predictions, 0.0, 1.0)
+
+    def state_shapes(self, input_shape):
+        """M's state, and the frames that the next clip begins with."""
+        grid = self._motion_shape(input_shape)[1:3]
+        memory = (*grid, self.settings.motion_units)
+        past = past_shapes(self.clip_length - 1, input_shape[1:])
+        return {**past, "hidden": memory, "cell": memory}
+
+    def step(self, frame, state):
+        clip, past = slide(frame, state)
+        feature = self.leak_last(ops.unstack(clip, axis=1))
+        motion, (hidden, cell) = self.guider(feature, (state["hidden"], state["cell"]))
+        return self.predict(frame, motion), {**past, "hidden": hidden, "cell": cell}
 
     def rollout(self, real, num_open, features=None, one_step=True, backprop=True):
         """Predicts one frame from every real frame, then goes on from its own predictions.
@@ -269,6 +287,12 @@ class LMVP(VideoPredictor):
         generator = self.generator
         features = over_time(generator.filter_features, video, self._shown(motions))
         return over_time(lambda x: filter_flow(generator.adaptive_filter.filters(x)), features)
+
+    def _motion_shape(self, input_shape):
+        """Shape of f_t and m_t, (None, h, w, K)."""
+        *_, height, width, channels = input_shape
+        clip_shape = (None, height, width, self.clip_length * channels)
+        return self.discriminator.features.compute_output_shape(clip_shape)
 
     def _shown(self, motion):
         """What G is shown of m_t; without motion zeros, of which no gradient comes back."""

@@ -39,10 +39,12 @@ class VideoPredictor(keras.Model):
         where they do not suit a DataConfig. Its fields are the config's `model.*`.
       training_defaults: {path of a config field: value}, how its authors trained it, where that
         differs from a preset's way.
+      exportable: whether it is made of TensorFlow operations alone.
     """
 
     Settings = NoSettings
     training_defaults: typing.ClassVar = {}
+    exportable = True
 
     def __init__(self, settings=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
@@ -84,6 +86,35 @@ class VideoPredictor(keras.Model):
         """
         raise NotImplementedError
 
+    def state_shapes(self, input_shape):
+        """What `step` keeps from frame to frame, all of it float32.
+
+        Args:
+          input_shape: (T0, H, W, C).
+
+        Returns:
+          {name: shape of one video's part, without the batch}. Before x_1 all of it is zeros.
+        """
+        length, *frame_shape = input_shape
+        return past_shapes(length - 1, frame_shape)
+
+    def step(self, frame, state):
+        """Reads one more frame and predicts the one after it.
+
+        Fed its own predictions from x_T0 on, a model that reads frame by frame predicts what `call`
+        does, before `call` clips it. A model that does not, as here, predicts one frame from the
+        last T0 each time.
+
+        Args:
+          frame: x_t, [B, H, W, C] in [0, 1], or a prediction.
+          state: {name: [B, ...]}, see `state_shapes`.
+
+        Returns:
+          x̂_{t+1}, [B, H, W, C], float32, and the new state.
+        """
+        window, state = slide(frame, state)
+        return self(window, num_predicted=1)[:, 0], state
+
     def filter_flow(self, video):
         """Where the adaptive filters point when every frame is real, (dy, dx) in pixels.
 
@@ -104,6 +135,36 @@ def over_time(function, *tensors):
     length = tensors[0].shape[1]
     result = function(*(ops.reshape(x, (-1, *x.shape[2:])) for x in tensors))
     return ops.reshape(result, (-1, length, *result.shape[1:]))
+
+
+def past_shapes(length, frame_shape):
+    """The state that `slide` needs to remember `length` frames; empty where that is none.
+
+    Returns:
+      {"past": the frames, oldest first, "num_past": how many of them were seen}, as shapes.
+    """
+    return {"past": (length, *frame_shape), "num_past": ()} if length else {}
+
+
+def slide(frame, state):
+    """The last frames, one more included: before there are as many, the first one stands in.
+
+    Args:
+      frame: x_t, [B, H, W, C].
+      state: {"past": [B, N, H, W, C], "num_past": [B]}, or without them where N = 0; zeros before
+        x_1. What else is in it is ignored.
+
+    Returns:
+      x_{t-N}..x_t, [B, N + 1, H, W, C], and the two new parts of the state.
+    """
+    window = frame[:, None]
+    if "past" not in state:
+        return window, {}
+    past, num_past = state["past"], state["num_past"]
+    started = ops.reshape(num_past > 0, (-1, 1, 1, 1, 1))
+    window = ops.concatenate([ops.where(started, past, window), window], axis=1)
+    num_past = ops.minimum(num_past + 1.0, float(past.shape[1]))
+    return window, {"past": window[:, 1:], "num_past": num_past}
 
 
 def check_positive(settings, names):
