@@ -32,6 +32,12 @@ TINY = {
 
 
 @pytest.fixture
+def tiny_values():
+    """What makes `tiny_config`: {path of a config field: value}."""
+    return dict(TINY)
+
+
+@pytest.fixture
 def tiny_config():
     """A Config whose steps are fast."""
     return configs.validate(configs.replace(configs.Config(), TINY))

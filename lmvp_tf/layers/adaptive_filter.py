@@ -137,7 +137,10 @@ class AdaptiveFilter(keras.layers.Layer):
         self.kernel = self.add_weight(name="kernel", shape=(features, taps))
         self.bias = self.add_weight(name="bias", shape=(taps,), initializer="zeros")
         if self.dynamic_bias:
-            self.content_kernel = self.add_weight(name="content_kernel", shape=(features, channels))
+            # Zero at first: random content would hide the filter from the loss.
+            self.content_kernel = self.add_weight(
+                name="content_kernel", shape=(features, channels), initializer="zeros"
+            )
             self.content_bias = self.add_weight(
                 name="content_bias", shape=(channels,), initializer="zeros"
             )

@@ -135,7 +135,9 @@ class DFN(VideoPredictor):
         )
         self.dynamic_bias = None
         if settings.dynamic_bias:
-            self.dynamic_bias = keras.layers.Dense(1, dtype=policy, name="dynamic_bias")
+            self.dynamic_bias = keras.layers.Dense(
+                1, kernel_initializer="zeros", dtype=policy, name="dynamic_bias"
+            )
 
     @classmethod
     def preset_settings(cls, dataset, preset):

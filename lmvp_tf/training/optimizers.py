@@ -12,17 +12,20 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     Args:
       peak: the rate after the warm-up.
       training: a TrainingConfig.
+      main_peak: the same for the main loop, where that has another; `peak` when None.
     """
 
-    def __init__(self, peak, training):
+    def __init__(self, peak, training, main_peak=None):
         super().__init__()
         self.peak = peak
         self.training = training
+        self.main_peak = peak if main_peak is None else main_peak
 
     def __call__(self, step):
         training = self.training
         step = ops.cast(step, "float32")
-        rate = self.peak * ops.minimum(1.0, (step + 1.0) / max(training.warmup_steps, 1))
+        peak = ops.where(step < training.pretrain_steps, self.peak, self.main_peak)
+        rate = peak * ops.minimum(1.0, (step + 1.0) / max(training.warmup_steps, 1))
         if training.decay == "cosine":
             progress = ops.minimum(step / training.max_steps, 1.0)
             return rate * 0.5 * (1.0 + ops.cos(math.pi * progress))
@@ -31,7 +34,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def get_config(self):
-        return {"peak": self.peak, "training": self.training}
+        return {"peak": self.peak, "training": self.training, "main_peak": self.main_peak}
 
 
 class Optimizers(dict):
@@ -48,8 +51,11 @@ class Optimizers(dict):
 
     def __init__(self, model, training):
         networks = dict(model.networks)
-        rates = dict.fromkeys("FG", training.learning_rate)
-        rates |= {"M": training.guider_learning_rate, "D": training.discriminator_learning_rate}
+        rates = {name: LearningRate(training.learning_rate, training) for name in "FG"}
+        rates["M"] = LearningRate(
+            training.learning_rate, training, main_peak=training.guider_learning_rate
+        )
+        rates["D"] = LearningRate(training.discriminator_learning_rate, training)
         if "C" in networks:
             networks["D"] = networks["F"] + networks.pop("C")
         super().__init__(
@@ -57,9 +63,15 @@ class Optimizers(dict):
         )
 
 
+# Keras' 1e-7 is as large as many gradients of a squared error (on Highway, the median of F's second
+# layer was 3e-7): it would slow down some layers and not others.
+_EPSILON = 1e-10
+
+
 def _adam(name, rate, theta, training):
     optimizer = keras.optimizers.Adam(
-        LearningRate(rate, training),
+        rate,
+        epsilon=_EPSILON,
         global_clipnorm=training.clip_norm or None,
         name=f"adam_{name}",
     )

@@ -15,6 +15,8 @@ LEARNING_RATES = {
     "M": "training.guider_learning_rate",
     "G": "training.learning_rate",
 }
+# The main loop from the first step: M's learning rate is another in pre-training.
+MAIN_LOOP = {"training.one_step_steps": 0, "training.pretrain_steps": 0}
 
 
 def make_state(config, seed=0):
@@ -38,7 +40,7 @@ def moved(before, after):
 def train_with_only(config, network, video):
     """One main step in which the other networks' learning rates are 0. Returns who moved."""
     still = {path: 0.0 for name, path in LEARNING_RATES.items() if name != network}
-    config = configs.replace(config, still)
+    config = configs.replace(config, MAIN_LOOP | still)
     state = make_state(config)
     before = snapshot(state)
     algorithm1.train_step(state.model, state.optimizers, config, tf.constant(video))
@@ -90,7 +92,7 @@ def test_pretraining_lowers_the_loss_of_the_network_that_learns(
 
 def test_the_guiders_gradient_depends_on_real_clips_alone(tiny_config, tiny_video):
     """Whatever G generates, M's update is the same."""
-    config = configs.replace(tiny_config, {LEARNING_RATES["D"]: 0.0})
+    config = configs.replace(tiny_config, MAIN_LOOP | {LEARNING_RATES["D"]: 0.0})
     updates = []
     for scale in (1.0, 5.0):
         state = make_state(config)
@@ -127,6 +129,7 @@ def test_the_generators_gradient_is_that_of_equation_3_with_its_inputs_stopped(
     config = configs.replace(
         tiny_config,
         {
+            **MAIN_LOOP,
             LEARNING_RATES["D"]: 0.0,
             LEARNING_RATES["M"]: 0.0,
             "training.clip_norm": 0.0,

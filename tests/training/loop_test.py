@@ -48,7 +48,7 @@ def run_in_new_process(config, workdir):
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, tmp_path):
     """3 steps, a new process, 3 more steps: every phase, every optimizer, the order of the data."""
-    run_in_new_process(config, tmp_path / "whole")
+    loop.train(config, tmp_path / "whole")
     shorter = configs.replace(config, {"training.max_steps": 3})
     run_in_new_process(shorter, tmp_path / "parts")
     assert weights(tmp_path / "parts", config)[1] == 3
@@ -166,6 +166,37 @@ def test_it_stops_after_max_seconds_and_says_it_is_complete(config, tmp_path):
     config = configs.replace(config, {"training.max_seconds": 1e-3})
     assert loop.train(config, tmp_path / "run")
     assert weights(tmp_path / "run", config)[1] == 1
+
+
+def test_a_baseline_trains_logs_and_comes_back(tiny_values, digits_file, tmp_path):
+    values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
+    values |= {"training.one_step_steps": 1, "training.max_steps": 2, "training.pretrain_steps": 1}
+    values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
+    values["data.mnist_path"] = str(digits_file)
+    config = configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
+    assert loop.train(config, tmp_path / "run")
+    assert configs.load(tmp_path / "run" / "config.json") == config
+    with (tmp_path / "run" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["phase"] for row in rows] == ["one_step", "open_loop"]
+    assert float(rows[1]["update_norm/G"]) > 0
+    assert weights(tmp_path / "run", config)[1] == 2
+
+
+def test_a_model_without_weights_has_nothing_to_train_and_can_be_loaded(
+    digits_file, tmp_path, capsys
+):
+    config = configs.replace(
+        configs.Config(model_name="last_frame"), {"data.mnist_path": str(digits_file)}
+    )
+    assert loop.train(config, tmp_path / "run")
+    assert "last_frame has nothing to train." in capsys.readouterr().out
+    assert weights(tmp_path / "run", config) == ([], 0)
+
+
+def test_a_config_that_names_another_model_than_its_settings_are_of_is_refused(config):
+    with pytest.raises(UserError, match="choose a model by --model"):
+        configs.replace(config, {"model_name": "dfn"})
 
 
 @pytest.mark.slow

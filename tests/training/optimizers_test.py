@@ -4,7 +4,9 @@ import math
 
 import pytest
 
+from lmvp_tf import configs
 from lmvp_tf.configs import TrainingConfig
+from lmvp_tf.training.checkpoint import TrainState
 from lmvp_tf.training.optimizers import LearningRate
 
 
@@ -27,3 +29,18 @@ from lmvp_tf.training.optimizers import LearningRate
 def test_learning_rate(settings, step, expected):
     rate = LearningRate(2e-3, TrainingConfig(**settings))
     assert float(rate(step)) == pytest.approx(2e-3 * expected, abs=1e-9)
+
+
+def test_the_guiders_rate_is_its_own_in_the_main_loop_alone():
+    rate = LearningRate(2e-3, TrainingConfig(pretrain_steps=5), main_peak=1e-4)
+    assert [float(rate(step)) for step in (0, 4)] == pytest.approx([2e-3] * 2)
+    assert [float(rate(step)) for step in (5, 6)] == pytest.approx([1e-4] * 2)
+
+
+def test_pretraining_teaches_the_guider_at_the_common_rate(tiny_config):
+    config = configs.replace(tiny_config, {"training.guider_learning_rate": 0.0})
+    optimizers = TrainState(config).optimizers
+    assert float(optimizers["M"].learning_rate) == pytest.approx(1e-3)
+    optimizers["M"].iterations.assign(config.training.pretrain_steps)
+    assert float(optimizers["M"].learning_rate) == 0
+    assert float(optimizers["G"].learning_rate) == pytest.approx(1e-3)
