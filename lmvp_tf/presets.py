@@ -109,8 +109,8 @@ def _highway_data(**changes):
 
 
 def _highway_losses():
-    """MSE is some fifty times smaller than BCE, and so are the weights of what stands beside it."""
-    return LossConfig(reconstruction="mse", gdl_weight=0.02, gamma=0.002)
+    """A squared error is far smaller than BCE, and so are the weights of what stands beside it."""
+    return LossConfig(reconstruction="mse", gdl_weight=0.005, gamma=0.0005)
 
 
 def highway_demo():
@@ -137,7 +137,12 @@ def highway_small():
         data=_highway_data(mirror=True),
         losses=_highway_losses(),
         training=dataclasses.replace(
-            small.training, batch_size=8, one_step_steps=2000, pretrain_steps=3600, max_steps=4000
+            small.training,
+            batch_size=8,
+            one_step_steps=1200,
+            pretrain_steps=2200,
+            max_steps=2500,
+            learning_rate=2e-3,
         ),
     )
 
