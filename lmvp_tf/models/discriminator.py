@@ -17,34 +17,47 @@ class FeatureExtractor(keras.Model):
       widths: channels of the strided layers, each of which halves H and W.
       channels: K, channels of f_t.
       difference: read x_t - x_{t-1} of clips of two frames instead of the frames: an ablation.
+      normalize: instance normalisation before the tanh (Ulyanov et al. 2016), without which natural
+        video, grey everywhere, drives it into saturation.
 
     Input shape: a clip, its c frames side by side as channels, oldest first: [B, H, W, c * C].
     Output shape: a map, so that position survives: [B, h, w, K], float32.
     """
 
-    def __init__(self, widths, channels, difference=False, **kwargs):
+    def __init__(self, widths, channels, difference=False, normalize=False, **kwargs):
         super().__init__(**kwargs)
         self.widths = tuple(widths)
         self.channels = channels
         self.difference = difference
+        self.normalize = normalize
         self.encoder = ConvStack(
             self.widths, strides=(2,) * len(self.widths), dtype=self.dtype_policy, name="encoder"
         )
         self.head = keras.layers.Conv2D(
             channels, 3, padding="same", dtype=self.dtype_policy, name="head"
         )
+        self.normalization = None
+        if normalize:
+            self.normalization = keras.layers.GroupNormalization(
+                groups=-1, dtype="float32", name="normalization"
+            )
 
     def build(self, input_shape):
         if self.difference:
             input_shape = (*input_shape[:-1], input_shape[-1] // 2)
         self.encoder.build(input_shape)
         self.head.build(self.encoder.compute_output_shape(input_shape))
+        if self.normalization is not None:
+            self.normalization.build(self.compute_output_shape(input_shape))
 
     def call(self, clips):
         if self.difference:
             before, now = ops.split(clips, 2, axis=-1)
             clips = now - before
-        return ops.tanh(ops.cast(self.head(self.encoder(clips)), "float32"))
+        features = ops.cast(self.head(self.encoder(clips)), "float32")
+        if self.normalization is not None:
+            features = self.normalization(features)
+        return ops.tanh(features)
 
     def compute_output_shape(self, input_shape):
         return (*self.encoder.compute_output_shape(input_shape)[:-1], self.channels)
@@ -55,6 +68,7 @@ class FeatureExtractor(keras.Model):
             "widths": self.widths,
             "channels": self.channels,
             "difference": self.difference,
+            "normalize": self.normalize,
         }
 
 
@@ -66,7 +80,7 @@ class Discriminator(keras.Model):
       feature_widths: channels of F's strided layers.
       feature_channels: K, channels of F's output.
       classifier_widths: channels of the classifier's strided layers over F.
-      difference: see FeatureExtractor.
+      difference, normalize: see FeatureExtractor.
 
     Call arguments:
       clips: [B, H, W, c * C], values in [0, 1].
@@ -76,17 +90,25 @@ class Discriminator(keras.Model):
     """
 
     def __init__(
-        self, feature_widths, feature_channels, classifier_widths, difference=False, **kwargs
+        self,
+        feature_widths,
+        feature_channels,
+        classifier_widths,
+        difference=False,
+        normalize=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.feature_widths = tuple(feature_widths)
         self.feature_channels = feature_channels
         self.classifier_widths = tuple(classifier_widths)
         self.difference = difference
+        self.normalize = normalize
         self.features = FeatureExtractor(
             self.feature_widths,
             feature_channels,
             difference,
+            normalize,
             dtype=self.dtype_policy,
             name="features",
         )
@@ -121,4 +143,5 @@ class Discriminator(keras.Model):
             "feature_channels": self.feature_channels,
             "classifier_widths": self.classifier_widths,
             "difference": self.difference,
+            "normalize": self.normalize,
         }

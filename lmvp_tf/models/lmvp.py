@@ -32,6 +32,7 @@ class LMVPSettings:
     dynamic_bias: bool = False  # one predicted bias per pixel, for content that moves in
     feature_widths: tuple[int, ...] = (32, 64)  # F's strided layers: each halves H and W
     feature_channels: int = 48  # K, channels of f_t and m_t
+    feature_normalization: bool = False  # F normalises before its tanh: natural video saturates it
     classifier_widths: tuple[int, ...] = (64,)  # D's strided layers over F
     motion_units: int = 48  # channels of M's recurrent state
     spatial_widths: tuple[int, ...] = (16, 32, 32)  # G's encoder of x_t; the second layer halves
@@ -148,6 +149,7 @@ class LMVP(VideoPredictor):
             self.settings.feature_channels,
             self.settings.classifier_widths,
             difference=self.settings.motion == "frame_difference",
+            normalize=self.settings.feature_normalization,
             dtype=policy,
             name="discriminator",
         )
@@ -166,11 +168,15 @@ class LMVP(VideoPredictor):
 
     @classmethod
     def preset_settings(cls, dataset, preset):
-        """The preset's widths; Highway's shorter clips, larger filters and dynamic bias."""
+        """The preset's widths; for Highway shorter clips, larger filters and what real video needs."""
         settings = _PRESETS[preset]
         if dataset == "highway":
             settings = dataclasses.replace(
-                settings, clip_length=3, kernel_size=11, dynamic_bias=True
+                settings,
+                clip_length=3,
+                kernel_size=11,
+                dynamic_bias=True,
+                feature_normalization=True,
             )
         return settings
 
