@@ -139,9 +139,9 @@ def highway_small():
         training=dataclasses.replace(
             small.training,
             batch_size=8,
-            one_step_steps=1200,
-            pretrain_steps=2200,
-            max_steps=2500,
+            one_step_steps=1000,
+            pretrain_steps=1800,
+            max_steps=2050,
             learning_rate=2e-3,
         ),
     )

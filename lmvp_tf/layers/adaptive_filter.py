@@ -7,6 +7,8 @@ Networks", Section 3.2: the dynamic local filtering layer). The channels share t
 come first, [k*k, B, H, W]: each tap is then one contiguous picture.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -89,6 +91,8 @@ class AdaptiveFilter(keras.layers.Layer):
       kernel_size: k, odd.
       dynamic_bias: adds one bias per pixel and channel to the filtered frame, since a filter whose
         taps sum to one cannot make new content (DFN does so on the Highway data).
+      identity_start: every filter begins half at its centre and half spread evenly, whatever the
+        features, instead of at random: for video in which most pixels stay where they are.
       implementation: "fast" (`adaptive_filter`, for training) or "reference"
         (`adaptive_filter_reference`, for export). The attribute of this name may be set later: a
         model trained with one is exported with the other.
@@ -107,7 +111,14 @@ class AdaptiveFilter(keras.layers.Layer):
       ValueError: `kernel_size` is even or not positive, or `implementation` is not one of the two.
     """
 
-    def __init__(self, kernel_size, dynamic_bias=False, implementation="fast", **kwargs):
+    def __init__(
+        self,
+        kernel_size,
+        dynamic_bias=False,
+        identity_start=False,
+        implementation="fast",
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(
@@ -116,6 +127,7 @@ class AdaptiveFilter(keras.layers.Layer):
             )
         self.kernel_size = kernel_size
         self.dynamic_bias = dynamic_bias
+        self.identity_start = identity_start
         self.implementation = implementation
 
     @property
@@ -134,8 +146,11 @@ class AdaptiveFilter(keras.layers.Layer):
 
     def build(self, frame_shape, features_shape):
         features, taps, channels = features_shape[-1], self.kernel_size**2, frame_shape[-1]
-        self.kernel = self.add_weight(name="kernel", shape=(features, taps))
-        self.bias = self.add_weight(name="bias", shape=(taps,), initializer="zeros")
+        kernel, bias = "glorot_uniform", "zeros"
+        if self.identity_start:
+            kernel, bias = "zeros", _half_at_the_centre
+        self.kernel = self.add_weight(name="kernel", shape=(features, taps), initializer=kernel)
+        self.bias = self.add_weight(name="bias", shape=(taps,), initializer=bias)
         if self.dynamic_bias:
             # Zero at first: random content would hide the filter from the loss.
             self.content_kernel = self.add_weight(
@@ -173,11 +188,18 @@ class AdaptiveFilter(keras.layers.Layer):
             **super().get_config(),
             "kernel_size": self.kernel_size,
             "dynamic_bias": self.dynamic_bias,
+            "identity_start": self.identity_start,
             "implementation": self.implementation,
         }
 
 
 _IMPLEMENTATIONS = {"fast": adaptive_filter, "reference": adaptive_filter_reference}
+
+
+def _half_at_the_centre(shape, dtype=None):
+    """Logits [k*k] whose softmax is 1/2 at the centre and even elsewhere."""
+    (taps,) = shape
+    return math.log(max(taps - 1, 1)) * ops.one_hot(taps // 2, taps, dtype=dtype)
 
 
 def _kernel_size(taps_first):

@@ -27,6 +27,7 @@ class DFNSettings:
     num_seen: int = 1  # frames that the network sees at a time, besides its state
     kernel_size: int = 9  # k, odd
     dynamic_bias: bool = False  # one predicted bias per pixel, added before the filter
+    identity_start: bool = False  # filters begin half at their centre instead of at random
     position_bias: bool = False  # the first layer has a bias for every pixel
     encoder_widths: tuple[int, ...] = (16, 16, 32, 48)  # the second layer halves; the last: state
     decoder_widths: tuple[int, ...] = (48, 32)  # at half size
@@ -86,7 +87,7 @@ _PAPER = {
         "projection_width": 128,
     },
 }
-_HIGHWAY = {"num_seen": 2, "kernel_size": 11, "dynamic_bias": True}
+_HIGHWAY = {"num_seen": 2, "kernel_size": 11, "dynamic_bias": True, "identity_start": True}
 _SLOPE = 0.01  # of its leaky ReLUs
 
 
@@ -131,7 +132,10 @@ class DFN(VideoPredictor):
             settings.projection_width, dtype=policy, name="projection"
         )
         self.adaptive_filter = AdaptiveFilter(
-            settings.kernel_size, dtype=policy, name="adaptive_filter"
+            settings.kernel_size,
+            identity_start=settings.identity_start,
+            dtype=policy,
+            name="adaptive_filter",
         )
         self.dynamic_bias = None
         if settings.dynamic_bias:

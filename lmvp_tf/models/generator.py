@@ -22,6 +22,7 @@ class Generator(keras.Model):
       filter_widths: channels of the filter network at half size.
       pixel_widths: channels of the filter network at full size.
       projection_width: channels of a last 1x1 layer before the taps; 0 for none.
+      identity_start: see AdaptiveFilter.
 
     Call arguments:
       frame: x_t, [B, H, W, C], values in [0, 1].
@@ -41,6 +42,7 @@ class Generator(keras.Model):
         filter_widths,
         pixel_widths,
         projection_width=0,
+        identity_start=False,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
@@ -52,6 +54,7 @@ class Generator(keras.Model):
             "filter_widths": tuple(filter_widths),
             "pixel_widths": tuple(pixel_widths),
             "projection_width": projection_width,
+            "identity_start": identity_start,
         }
         policy = self.dtype_policy
         strides = (1, 2) + (1,) * (len(spatial_widths) - 2)
@@ -65,7 +68,7 @@ class Generator(keras.Model):
                 projection_width, "leaky_relu", dtype=policy, name="projection"
             )
         self.adaptive_filter = AdaptiveFilter(
-            kernel_size, dynamic_bias, dtype=policy, name="adaptive_filter"
+            kernel_size, dynamic_bias, identity_start, dtype=policy, name="adaptive_filter"
         )
 
     def build(self, frame_shape, motion_shape):

@@ -30,6 +30,7 @@ class LMVPSettings:
     clip_length: int = 4  # c, frames that F looks at
     kernel_size: int = 9  # k, odd; one k x k filter per pixel
     dynamic_bias: bool = False  # one predicted bias per pixel, for content that moves in
+    identity_start: bool = False  # filters begin half at their centre instead of at random
     feature_widths: tuple[int, ...] = (32, 64)  # F's strided layers: each halves H and W
     feature_channels: int = 48  # K, channels of f_t and m_t
     feature_normalization: bool = False  # F normalises before its tanh: natural video saturates it
@@ -162,13 +163,14 @@ class LMVP(VideoPredictor):
             self.settings.filter_widths,
             self.settings.pixel_widths,
             self.settings.projection_width,
+            self.settings.identity_start,
             dtype=policy,
             name="generator",
         )
 
     @classmethod
     def preset_settings(cls, dataset, preset):
-        """The preset's widths; for Highway shorter clips, larger filters and what real video needs."""
+        """The preset's widths; on Highway shorter clips, larger filters, and normalisation."""
         settings = _PRESETS[preset]
         if dataset == "highway":
             settings = dataclasses.replace(
@@ -176,6 +178,7 @@ class LMVP(VideoPredictor):
                 clip_length=3,
                 kernel_size=11,
                 dynamic_bias=True,
+                identity_start=True,
                 feature_normalization=True,
             )
         return settings

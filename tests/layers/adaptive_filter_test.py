@@ -318,3 +318,14 @@ def test_an_unknown_implementation_is_refused():
     layer = AdaptiveFilter(3)
     with pytest.raises(ValueError, match=r"Received: implementation='quick'$"):
         layer.implementation = "quick"
+
+
+def test_an_identity_start_keeps_half_of_every_pixel_and_spreads_the_rest():
+    rng = np.random.default_rng(0)
+    frame = rng.random((1, 8, 8, 1), np.float32)
+    layer = AdaptiveFilter(3, identity_start=True)
+    out = layer(tf.constant(frame), tf.constant(rng.random((1, 8, 8, 5), np.float32)))
+    padded = np.pad(frame[0, ..., 0], 1)
+    window = sum(padded[i : i + 8, j : j + 8] for i in range(3) for j in range(3))
+    expected = 0.5 * frame[0, ..., 0] + 0.5 * (window - frame[0, ..., 0]) / 8
+    np.testing.assert_allclose(out[0, ..., 0], expected, atol=1e-6)
