@@ -57,6 +57,17 @@ _MIXED_PRECISION = flags.DEFINE_enum(
 _DESCRIBE = flags.DEFINE_bool(
     "describe", False, "Print the config and the number of parameters as JSON, and exit."
 )
+_DUMP_STEP = flags.DEFINE_string(
+    "dump_step",
+    None,
+    "Write the compiled steps into this folder, for a host that has JAX and no TensorFlow, and "
+    "exit. They start where the workdir is, if one is given.",
+)
+_LOAD_STATE = flags.DEFINE_string(
+    "load_state",
+    None,
+    "Put the trained.npz that came back from there into the workdir as a checkpoint, and exit.",
+)
 
 
 def config_from_flags():
@@ -90,11 +101,25 @@ def main(argv):
     if _DESCRIBE.value:
         print(describe(config))
         return
+    workdir = pathlib.Path(_WORKDIR.value) if _WORKDIR.value else None
+    if _DUMP_STEP.value:
+        from lmvp_tf.export import xla_step
+
+        directory = pathlib.Path(_DUMP_STEP.value)
+        for line in xla_step.dump_run(config, workdir, directory):
+            print(line)
+        print(f"Run it there: python {directory}/run_steps.py {directory}")
+        return
     if not _WORKDIR.value:
         raise cli.UserError("--workdir is missing: the folder that the run is kept in")
+    if _LOAD_STATE.value:
+        from lmvp_tf.export import xla_step
+
+        step = xla_step.load_run(config, workdir, pathlib.Path(_LOAD_STATE.value))
+        print(f"{workdir} is at step {step} now.")
+        return
     from lmvp_tf.training import loop  # TensorFlow takes seconds: not for --help or a bad flag
 
-    workdir = pathlib.Path(_WORKDIR.value)
     if loop.train(config, workdir):
         print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")
 

@@ -287,14 +287,51 @@ def windows(
     return batches.map(gather, num_parallel_calls=2).prefetch(2)
 
 
+def windows_in_graph(dataset, split, num_frames, batch_size, *, stride=1, seed=0):
+    """The batches of `windows` with a seed, drawn inside a compiled step.
+
+    Args:
+      dataset, split, num_frames, batch_size, stride, seed: as for `windows`.
+
+    Returns:
+      A function of the batch's number, an int64 scalar, that gives float32 [B, T, H, W, C]. Frames
+      and starts are variables, for constants would become part of the program.
+
+    Raises:
+      UserError: no window of this length fits, or fewer than a batch.
+    """
+    frames, starts = frames_and_starts(dataset, split, num_frames, stride)
+    count = len(starts)
+    if count < batch_size:
+        raise UserError(
+            f"{dataset.path}: {split} has {count} windows, a compiled step needs a batch's "
+            f"{batch_size} at least: lower training.batch_size"
+        )
+    frames = tf.Variable(frames, trainable=False, name="frames")
+    starts = tf.Variable(starts, trainable=False, name="starts")
+
+    def batch(number):
+        places = number * batch_size + tf.range(batch_size, dtype=tf.int64)
+        epoch = places[0] // count  # a batch may reach into the next one
+        orders = tf.concat([_order(count, seed, epoch), _order(count, seed, epoch + 1)], axis=0)
+        first = tf.gather(starts, tf.gather(orders, places - epoch * count))
+        window = tf.gather(frames, first[:, None] + tf.range(num_frames, dtype=tf.int64))
+        return tf.cast(window, tf.float32) / 255.0
+
+    return batch
+
+
 def _shuffled(count, seed, first):
     """The numbers 0 to count - 1 without end, each epoch in another order, from the first-th on."""
-
-    def epoch(number):
-        keys = tf.random.stateless_uniform(
-            [count], [seed, number], minval=None, maxval=None, dtype=tf.int64, alg="philox"
-        )
-        return tf.data.Dataset.from_tensor_slices(tf.argsort(keys, stable=True))
-
-    epochs = tf.data.Dataset.counter(first // count).flat_map(epoch)
+    epochs = tf.data.Dataset.counter(first // count).flat_map(
+        lambda number: tf.data.Dataset.from_tensor_slices(_order(count, seed, number))
+    )
     return epochs.skip(first % count)
+
+
+def _order(count, seed, epoch):
+    """A permutation of 0 to count - 1."""
+    keys = tf.random.stateless_uniform(
+        [count], [seed, epoch], minval=None, maxval=None, dtype=tf.int64, alg="philox"
+    )
+    return tf.argsort(keys, stable=True)

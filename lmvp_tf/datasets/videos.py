@@ -33,6 +33,21 @@ class MovingMNIST:
         """Batches without end, [B, T, H, W, 1]; batch i depends on (digits, seed, i) alone."""
         return self._dataset(seed, batch_size, "train", first_step)
 
+    def in_graph(self, seed, batch_size):
+        """The same training batches, drawn inside a compiled step.
+
+        Returns:
+          A function of the batch's number, an int64 scalar, that gives [B, T, H, W, 1]. It reads
+          the digits from a variable, for a constant would become part of the program.
+        """
+        digits = tf.Variable(self.digits.train, trainable=False, name="digits")
+
+        def batch(number):
+            key = moving_mnist.batch_seed(seed, "train", number)
+            return moving_mnist.moving_mnist(digits, key, batch_size, **self._format())
+
+        return batch
+
     def validation(self, num_sequences, batch_size):
         """Batches from the training digits that no training run draws; the same for every seed."""
         return self._dataset(0, batch_size, "validation").take(-(-num_sequences // batch_size))
@@ -109,12 +124,29 @@ class Highway:
         )
         if not self.data.mirror:
             return batches
+        numbers = tf.data.Dataset.counter(first_step)
+        return tf.data.Dataset.zip(numbers, batches).map(
+            lambda number, video: _mirrored(video, seed, number)
+        )
 
-        def mirror(number, video):
-            draws = tf.random.stateless_uniform((batch_size, 1, 1, 1, 1), (seed, number))
-            return tf.where(draws < 0.5, video, tf.reverse(video, axis=[3]))
+    def in_graph(self, seed, batch_size):
+        """The same training batches, drawn inside a compiled step.
 
-        return tf.data.Dataset.zip(tf.data.Dataset.counter(first_step), batches).map(mirror)
+        Returns:
+          A function of the batch's number, an int64 scalar, that gives [B, T, H, W, C]. It reads
+          the frames from a variable, for a constant would become part of the program.
+        """
+        draw = highway.windows_in_graph(
+            self.dataset,
+            "train",
+            self.data.num_frames,
+            batch_size,
+            stride=self.data.window_stride,
+            seed=seed,
+        )
+        if not self.data.mirror:
+            return draw
+        return lambda number: _mirrored(draw(number), seed, number)
 
     def validation(self, num_sequences, batch_size):
         """Batches of windows spread evenly over the validation split; the same for every seed."""
@@ -142,6 +174,16 @@ class Highway:
         return highway.windows(
             self.dataset, split, self.data.num_frames, batch_size, stride=stride, **options
         )
+
+
+def _mirrored(video, seed, number):
+    """Turns about half of a batch [B, T, H, W, C] left to right."""
+    shape = (tf.shape(video)[0], 1, 1, 1, 1)
+    # Integers, for XLA makes other floats of the same bits. Any bit would do.
+    bits = tf.random.stateless_uniform(
+        shape, (seed, number), minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    return tf.where(tf.bitwise.bitwise_and(bits, 1 << 22) == 0, video, tf.reverse(video, axis=[3]))
 
 
 def _first(batches, num_sequences, batch_size):

@@ -39,7 +39,7 @@ class RunLog:
 
     def __init__(self, workdir, config, first_step):
         self.path = workdir / "log.csv"
-        self._drop_rows_after(first_step)
+        _write_rows(self.path, [row for row in _read_rows(self.path) if _step(row) <= first_step])
         self.writer = tf.summary.create_file_writer(str(workdir))
         with self.writer.as_default(step=first_step):
             text = json.dumps(configs.to_dict(config), indent=2)
@@ -49,8 +49,6 @@ class RunLog:
         """Logs a row: floats by the names of `COLUMNS`, those that are missing stay empty."""
         with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if file.tell() == 0:
-                writer.writeheader()
             writer.writerow({"step": step, **{name: _short(v) for name, v in values.items()}})
         with self.writer.as_default(step=step):
             for name, value in values.items():
@@ -69,17 +67,32 @@ class RunLog:
         """Writes what is left."""
         self.writer.close()
 
-    def _drop_rows_after(self, step):
-        if not self.path.exists():
-            return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]
-        rows = [row for row in rows if int(row["step"]) <= step]  # whole lines, of steps that count
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(self.path, text.getvalue())
+
+def merge_log(path, other, last_step):
+    """Appends another run's rows to log.csv, from where it ends up to `last_step`."""
+    rows = _read_rows(path)
+    first = _step(rows[-1]) if rows else -1
+    _write_rows(path, rows + [r for r in _read_rows(other) if first < _step(r) <= last_step])
+
+
+def _read_rows(path):
+    """The whole lines of a log.csv; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values()]
+
+
+def _write_rows(path, rows):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _step(row):
+    return int(row["step"])
 
 
 def strip(rows):

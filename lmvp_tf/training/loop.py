@@ -1,6 +1,7 @@
 """The training run: Algorithm 1's steps, log, validation, checkpoints, and a clean stop."""
 
 import contextlib
+import itertools
 import json
 import signal
 import sys
@@ -41,7 +42,7 @@ def train(config, workdir):
     claim_workdir(config, workdir)
     videos = open_videos(config.data)
     print(f"Data: {videos.source}")
-    _check_data(videos, workdir)
+    claim_data(videos, workdir)
     keras.utils.set_random_seed(training.seed)
     state = TrainState(config)
     if not state.optimizers:
@@ -86,8 +87,12 @@ def claim_workdir(config, workdir):
         raise UserError(f"the workdir is not writable: {error}") from error
 
 
-def _check_data(videos, workdir):
-    """Refuses to go on with other data than the run began with."""
+def claim_data(videos, workdir):
+    """Writes data.json, or refuses to go on with other data than the run began with.
+
+    Raises:
+      UserError: the data are others.
+    """
     path = workdir / "data.json"
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
@@ -99,23 +104,32 @@ def _check_data(videos, workdir):
     write_json(path, {"source": videos.source, "fingerprint": videos.fingerprint})
 
 
+def procedure(model):
+    """How a model is trained: the module with its `steps` and `phase`."""
+    return algorithm1 if isinstance(model, LMVP) else supervised
+
+
 def _run_steps(config, state, videos, run_log, checkpoints, stop):
     training = config.training
     step = int(state.step)
-    procedure = algorithm1 if isinstance(state.model, LMVP) else supervised
-    steps = _compiled(procedure.steps(state.model, state.optimizers, config), config, state)
+    if training.jit_compile:
+        steps = compiled_steps(config, state, videos)
+        batches = (tf.constant(number, tf.int64) for number in itertools.count(step))
+    else:
+        steps = traced_steps(config, state)
+        batches = iter(videos.train(training.seed, training.batch_size, first_step=step))
+    phase_of = procedure(state.model).phase
     validate = _Validation(config, state.model, videos)
-    batches = iter(videos.train(training.seed, training.batch_size, first_step=step))
     clock = _Clock(state.seconds, training.batch_size)
     saved_at = time.monotonic()
     progress = _progress_bar(step, training.max_steps)
     with progress:
         while not _complete(config, state) and not stop.requested:
-            phase = procedure.phase(training, step)
+            phase = phase_of(training, step)
             with clock.waiting():
-                video = next(batches)
+                batch = next(batches)
             with clock.stepping():
-                report = {name: float(value) for name, value in steps[phase](video).items()}
+                report = {name: float(value) for name, value in steps[phase](batch).items()}
             step += 1
             _check_finite(report, step)
             progress.update()
@@ -136,21 +150,39 @@ def _run_steps(config, state, videos, run_log, checkpoints, stop):
         checkpoints.save(step)
 
 
-def _compiled(steps, config, state):
-    """The tf.function of every phase: one batch in, updated networks and a report out."""
+def traced_steps(config, state):
+    """The step of every phase as a tf.function: one batch in, updated networks and a report out."""
     # With oneDNN this pass of the graph optimizer fails on steps that hold gradients, leaves
     # them as they are, and complains.
     tf.config.optimizer.set_experimental_options({"remapping": False})
+    return {
+        phase: tf.function(_counted(step, state)) for phase, step in _steps(config, state).items()
+    }
 
-    def compiled(step_function):
-        def step(video):
-            report = step_function(video)
-            state.step.assign_add(1)
-            return report
 
-        return tf.function(step, jit_compile=config.training.jit_compile)
+def compiled_steps(config, state, videos):
+    """The step of every phase compiled by XLA as a whole, its batch drawn inside: the batch's
+    number in, int64, updated networks and a report out.
+    """
+    draw = videos.in_graph(config.training.seed, config.training.batch_size)
 
-    return {phase: compiled(step_function) for phase, step_function in steps.items()}
+    def compiled(step):
+        return tf.function(lambda number: step(draw(number)), jit_compile=True)
+
+    return {phase: compiled(_counted(step, state)) for phase, step in _steps(config, state).items()}
+
+
+def _steps(config, state):
+    return procedure(state.model).steps(state.model, state.optimizers, config)
+
+
+def _counted(step, state):
+    def counted(video):
+        report = step(video)
+        state.step.assign_add(1)
+        return report
+
+    return counted
 
 
 def _complete(config, state):

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.datasets import highway_builder
@@ -120,3 +121,24 @@ def test_damage_is_refused_or_left_out_as_the_config_says(path):
     videos = open_videos(data_config(path, skip_corrupt=True))
     assert videos.dataset.lost == 1
     assert "54 training windows" in videos.source
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, mirror):
+    videos = open_videos(data_config(path, mirror=mirror))
+    draw = tf.function(videos.in_graph(3, 8), jit_compile=True)
+    for number, batch in enumerate(videos.train(3, 8).take(9)):  # 55 windows: into a second epoch
+        np.testing.assert_allclose(draw(tf.constant(number, tf.int64)), batch, rtol=1e-6)
+
+
+def test_moving_mnist_drawn_inside_a_compiled_step_is_that_of_the_stream(digits_file):
+    data = configs.replace(configs.Config(), {"data.mnist_path": str(digits_file)}).data
+    videos = open_videos(data)
+    draw = tf.function(videos.in_graph(3, 2), jit_compile=True)
+    for number, batch in enumerate(videos.train(3, 2).take(3)):
+        np.testing.assert_array_equal(draw(tf.constant(number, tf.int64)), batch)
+
+
+def test_a_compiled_step_needs_a_batch_of_windows(path):
+    with pytest.raises(UserError, match="55 windows, a compiled step needs a batch's 56"):
+        open_videos(data_config(path)).in_graph(0, 56)

@@ -183,6 +183,22 @@ def test_a_baseline_trains_logs_and_comes_back(tiny_values, digits_file, tmp_pat
     assert weights(tmp_path / "run", config)[1] == 2
 
 
+@pytest.mark.slow
+def test_a_step_compiled_as_a_whole_with_its_batch_inside_trains_the_same(
+    tiny_values, digits_file, tmp_path
+):
+    values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
+    values |= {"training.max_steps": 2, "data.mnist_path": str(digits_file)}
+    values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
+    config = configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
+    compiled = configs.replace(config, {"training.jit_compile": True})
+    loop.train(config, tmp_path / "plain")
+    loop.train(compiled, tmp_path / "compiled")
+    runs = [weights(tmp_path / name, config)[0] for name in ("plain", "compiled")]
+    for one, other in zip(*runs, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_a_model_without_weights_has_nothing_to_train_and_can_be_loaded(
     digits_file, tmp_path, capsys
 ):

@@ -1,0 +1,197 @@
+"""Training on a host without TensorFlow: the compiled steps as files that JAX alone can run.
+
+    python run_train.py ... --dump_step=DIR                here: every phase's step, and the state
+    python DIR/run_steps.py DIR --seconds 540              there: needs jax and numpy
+    python run_train.py ... --load_state=DIR/trained.npz   here: a checkpoint at the step reached
+
+What runs there is what `--jit_compile` runs here: the same program of XLA, with the batch drawn
+inside. Every variable has a name of its own that all phases share, so that one file of state serves
+them all.
+"""
+
+import pathlib
+import re
+import shutil
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lmvp_tf import configs
+from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.files import atomic_path, write_json
+from lmvp_tf.training.checkpoint import Checkpoints, TrainState
+from lmvp_tf.training.log import COLUMNS, merge_log
+from lmvp_tf.training.loop import claim_data, claim_workdir, compiled_steps, procedure
+
+RUNNER = pathlib.Path(__file__).with_name("run_steps.py")
+MANIFEST, STATE, DATA = "manifest.json", "state.npz", "data.npz"
+
+
+def dump_run(config, workdir, directory):
+    """`dump` of a new run, or of a workdir's where it stopped. Returns lines that tell what it did.
+
+    Raises:
+      UserError: the workdir is of another config, or the data cannot be used.
+      RunError: a file cannot be written.
+    """
+    videos = open_videos(config.data)
+    keras.utils.set_random_seed(config.training.seed)
+    state = TrainState(config)
+    if workdir and (workdir / "config.json").exists():
+        claim_workdir(config, workdir)
+        Checkpoints(workdir, state.checkpoint).restore()
+    sizes = dump(config, state, videos, directory)
+    return [
+        f"Data: {videos.source}",
+        f"{directory}: starts at step {int(state.step)}",
+        *(f"{phase}: HLO of {size / 1e6:.1f} MB" for phase, size in sizes.items()),
+    ]
+
+
+def load_run(config, workdir, path):
+    """`load` into a workdir, which is made when it is missing. Returns the step.
+
+    Raises:
+      UserError: the workdir is of another config, or the file does not fit.
+    """
+    claim_workdir(config, workdir)
+    claim_data(open_videos(config.data), workdir)
+    return load(path, TrainState(config), workdir)
+
+
+def dump(config, state, videos, directory):
+    """Writes the compiled step of every phase, its variables, and the program that runs it.
+
+    Args:
+      config: the Config.
+      state: the TrainState to start from.
+      videos: the dataset, from `open_videos`.
+      directory: a pathlib.Path, made when it is missing.
+
+    Returns:
+      {phase: size of its HLO in bytes}.
+
+    Raises:
+      RunError: a file cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {directory}: {error.strerror}") from error
+    named = state_variables(state)
+    names = {id(variable.handle): name for name, variable in named.items()}
+    data, phases = {}, {}
+    steps, ends = compiled_steps(config, state, videos), _ends(config, state)
+    for phase in ends:
+        hlo, phases[phase] = _compile(steps[phase], names, data)
+        with atomic_path(directory / f"{phase}.hlo") as path:
+            path.write_bytes(hlo)
+    with atomic_path(directory / STATE) as path:
+        np.savez(path, **{name: variable.numpy() for name, variable in named.items()})
+    with atomic_path(directory / DATA) as path:
+        np.savez_compressed(path, **data)
+    with atomic_path(directory / RUNNER.name) as path:
+        shutil.copyfile(RUNNER, path)
+    manifest = {
+        "phases": phases,
+        "ends": ends,
+        "batch_size": config.training.batch_size,
+        "log_columns": COLUMNS,
+        "config": configs.to_dict(config),
+    }
+    write_json(directory / MANIFEST, manifest)
+    return {phase: (directory / f"{phase}.hlo").stat().st_size for phase in phases}
+
+
+def load(path, state, workdir):
+    """Puts what run_steps.py brought back into a workdir, as a checkpoint at its step.
+
+    The log.csv beside it becomes the workdir's, from where that one ends.
+
+    Args:
+      path: a pathlib.Path, the npz that run_steps.py wrote.
+      state: the TrainState to fill.
+      workdir: a pathlib.Path.
+
+    Returns:
+      The step.
+
+    Raises:
+      UserError: the file cannot be read, or is of another model.
+    """
+    try:
+        with np.load(path) as saved:
+            values = {name: saved[name] for name in saved.files}
+    except Exception as error:  # a damaged archive makes NumPy raise nearly anything
+        raise UserError(f"{path} cannot be read as the state of a run: {error}") from error
+    named = state_variables(state)
+    wrong = [
+        name
+        for name in named
+        if name not in values or values[name].shape != tuple(named[name].shape)
+    ]
+    if wrong or len(values) != len(named):
+        raise UserError(
+            f"{path} is the state of another model or run: {len(wrong)} of {len(named)} variables "
+            f"do not fit{', the first is ' + wrong[0] if wrong else ''}"
+        )
+    for name, variable in named.items():
+        variable.assign(values[name])
+    step = int(state.step)
+    Checkpoints(workdir, state.checkpoint).save(step)
+    if (log := path.with_name("log.csv")).exists():
+        merge_log(workdir / "log.csv", log, step)
+    return step
+
+
+def state_variables(state):
+    """Every variable of a TrainState by a name that does not depend on the process."""
+    named = {"step": state.step, "seconds": state.seconds}
+    groups = {f"networks/{name}": theta for name, theta in state.model.networks.items()}
+    groups |= {f"optimizers/{name}": o.variables for name, o in state.optimizers.items()}
+    for group, variables in groups.items():
+        for i, variable in enumerate(variables):
+            named[f"{group}/{i:03}"] = getattr(variable, "value", variable)
+    return named
+
+
+def _ends(config, state):
+    """{phase: the first step, from 0, that is of a later phase}, in order, of phases with steps."""
+    phase_of, ends = procedure(state.model).phase, {}
+    for step in range(config.training.max_steps):
+        ends[phase_of(config.training, step)] = step + 1
+    return ends
+
+
+def _compile(step, names, data):
+    """(serialised HLO, entry of the manifest) of a step; adds what it only reads to `data`."""
+    number = tf.constant(0, tf.int64)
+    concrete = step.get_concrete_function(number)
+    variables = {id(variable.handle): variable for variable in concrete.graph.variables}
+    captured = []
+    for tensor in concrete.captured_inputs:
+        name = names.get(id(tensor))
+        if name is None:
+            value = variables[id(tensor)] if tensor.dtype == tf.resource else tensor
+            name = _add(data, value.numpy())
+        captured.append(name)
+    ir = step.experimental_get_compiler_ir(number)
+    header = ir(stage="hlo").split("entry_computation_layout")[0]
+    aliases = re.findall(r"\{(\d*)\}:\s*\((\d+),", header)
+    return ir(stage="hlo_serialized"), {
+        "captured": captured,  # names of parameters 1, 2, ...; parameter 0 is the batch's number
+        "aliases": {int(output or 0): int(parameter) for output, parameter in aliases},
+        "metrics": sorted(concrete.structured_outputs),
+    }
+
+
+def _add(data, value):
+    """Adds an array to `data`, unless it is there; returns its name."""
+    for name, known in data.items():
+        if known.dtype == value.dtype and np.array_equal(known, value):
+            return name
+    name = f"data/{len(data):03}"
+    data[name] = value
+    return name

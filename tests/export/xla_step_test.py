@@ -1,0 +1,80 @@
+"""Steps run by JAX alone are those of the training loop."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lmvp_tf import configs
+from lmvp_tf.errors import UserError
+from lmvp_tf.export import xla_step
+from lmvp_tf.training import loop
+from lmvp_tf.training.checkpoint import TrainState, load_trained
+
+pytest.importorskip("jax")
+
+
+@pytest.fixture
+def config(tiny_values, digits_file):
+    values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
+    values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
+    values |= {"model.decoder_widths": (4,), "model.pixel_widths": (4,)}
+    values |= {"data.num_frames": 5, "data.num_inputs": 3, "data.mnist_path": str(digits_file)}
+    values |= {"training.one_step_steps": 2, "training.max_steps": 4, "training.pretrain_steps": 2}
+    return configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
+
+
+def run_steps(directory, *options):
+    command = [sys.executable, directory / "run_steps.py", directory, "--log_every=1", *options]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_steps_run_by_jax_in_two_parts_come_back_as_the_loops_own(config, tmp_path):
+    lines = xla_step.dump_run(config, None, tmp_path / "steps")
+    assert "starts at step 0" in lines[1]
+    run_steps(tmp_path / "steps", "--steps=3")
+    trained = tmp_path / "steps" / "trained.npz"
+    output = run_steps(tmp_path / "steps", f"--state={trained}")
+    assert "one_step: compiled" not in output  # step 3 is of the other phase
+    assert xla_step.load_run(config, tmp_path / "back", trained) == 4
+    loop.train(config, tmp_path / "here")
+    back, here = (load_trained(tmp_path / name, config) for name in ("back", "here"))
+    assert back[1] == here[1] == 4
+    assert back[2] > 0
+    for one, other in zip(back[0].variables, here[0].variables, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5, err_msg=one.path)
+    logs = []
+    for name in ("back", "here"):
+        with (tmp_path / name / "log.csv").open() as file:
+            logs.append(list(csv.DictReader(file)))
+    phases = ["one_step", "one_step", "open_loop", "open_loop"]
+    assert [row["phase"] for row in logs[0]] == [row["phase"] for row in logs[1]] == phases
+    losses = [[float(row["L_recons"]) for row in rows] for rows in logs]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_every_variable_of_the_state_has_a_name_of_its_own(tiny_config):
+    state = TrainState(tiny_config)
+    named = xla_step.state_variables(state)
+    expected = (
+        2 + len(state.model.variables) + sum(len(o.variables) for o in state.optimizers.values())
+    )
+    assert len(named) == len({id(v) for v in named.values()}) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as the state of a run"),
+        ({"step": np.int64(1)}, "of another model or run: .* the first is seconds"),
+    ],
+)
+def test_a_wrong_state_is_refused_and_leaves_no_checkpoint(config, tmp_path, content, message):
+    path = tmp_path / "trained.npz"
+    path.write_bytes(b"") if content == b"" else np.savez(path, **content)
+    with pytest.raises(UserError, match=message):
+        xla_step.load_run(config, tmp_path / "run", path)
+    assert not (tmp_path / "run" / "checkpoints" / "checkpoint").exists()
