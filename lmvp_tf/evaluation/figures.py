@@ -1,24 +1,17 @@
-"""Pictures of results: the paper's Figures 2-5, films of predictions, and training curves.
+"""Pictures of predictions: the paper's Figures 2-4, the same as a film, and the systems' colours.
 
-Frames are drawn pixel by pixel with Pillow, curves on matplotlib figures of their own (no pyplot):
-nothing is shared between calls and no display is needed.
+Frames are drawn pixel by pixel with Pillow: no display is needed.
 """
 
-import csv
 import functools
 import itertools
 import math
-import pathlib
 
-import imageio.v3 as imageio
 import numpy as np
 from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont
 
-from lmvp_tf.errors import UserError
+from lmvp_tf.clips import write_film
 from lmvp_tf.files import atomic_path
 from lmvp_tf.metrics import psnr
 
@@ -45,84 +38,88 @@ _COLORS = {
     "zeros": "#a3a9b1",
     "mean_image": "#8f7f6b",
 }
-_SPARE_COLORS = ("#0f8b9d", "#b83b7e", "#6f8f1d", "#4b4fc4", "#a65a2a", "#5aa0d8")
-_CURVE_COLORS = (ACCENT, "#2866b0", "#2d8a5f", "#d98a1f", "#8a56ac", *_SPARE_COLORS)
-_TIME_COLUMNS = ("step", "seconds", "sequences")
-_FLOOR_DASHES = {"last_frame": (0, (5, 2)), "zeros": (0, (1, 1.5)), "mean_image": (0, (5, 2, 1, 2))}
-_METRIC_TITLES = {
-    "bce": "BCE per pixel (nats)",
-    "bce_per_frame": "BCE per frame (nats)",
-    "mse": "MSE per pixel",
-    "mse_per_frame": "MSE per frame",
-    "psnr": "PSNR (dB)",
-    "psnr_of_mean_mse": "PSNR of the mean MSE (dB)",
-    "ssim_tf": "SSIM (tf)",
-    "ssim_skimage": "SSIM (skimage)",
-    "ssim_openstl": "SSIM (openstl)",
-}
+_KEYS = {label: key for key, label in LABELS.items()}
+SPARE_COLORS = ("#0f8b9d", "#b83b7e", "#6f8f1d", "#4b4fc4", "#a65a2a", "#5aa0d8")
 
 
 def system_colors(names):
-    """Gives each system its colour: a fixed one if it is known, else one in order of appearance."""
-    unknown = [name for name in names if name not in _COLORS]
-    spare = {name: _SPARE_COLORS[i % len(_SPARE_COLORS)] for i, name in enumerate(unknown)}
-    return {name: _COLORS.get(name) or spare[name] for name in names}
+    """Gives each system its colour: a fixed one if it is known, else one in order of appearance.
+
+    Known are the keys of `LABELS`, the labels, and the first name that goes on from a label: "LMVP
+    small" is in LMVP's colour.
+    """
+    colors, spare = {}, itertools.cycle(SPARE_COLORS)
+    for name in names:
+        keys = (key for label, key in _KEYS.items() if f"{name} ".startswith(f"{label} "))
+        color = _COLORS.get(next(keys, name))
+        known = color and color not in colors.values()
+        colors[name] = color if known else next(spare)
+    return colors
 
 
-def prediction_figure(inputs, truth, predictions, path):
+def prediction_figure(inputs, truth, predictions, path, titles=()):
     """Draws examples like the paper's Figures 2-4: input and truth above, one row a system below.
 
-    Under each predicted frame stands its PSNR in dB.
+    Under each predicted frame stands its PSNR in dB, as far as there is truth. Without any, a
+    single system's predictions follow the inputs in the same row.
 
     Args:
       inputs: [N, T0, H, W, C] in [0, 1], C = 1 or 3.
-      truth: [N, S, H, W, C].
+      truth: [N, S', H, W, C]; S' < S where the predictions go on beyond the end of a video.
       predictions: {system: [N, S, H, W, C]}.
       path: the PNG to write.
+      titles: a word or two on each example, or none at all.
 
     Raises:
       RunError: the file cannot be written.
     """
-    videos = np.concatenate([inputs, truth], axis=1)  # [N, T, H, W, C]
-    num_examples, length, height, width = videos.shape[:4]
-    num_inputs = length - np.shape(truth)[1]
-    scale = int(np.clip(2600 // (length * width), 1, 4))  # whole, so that pixels stay square
+    videos = np.concatenate([inputs, truth], axis=1)  # [N, T0 + S', H, W, C]
+    num_examples, num_known, height, width = videos.shape[:4]
+    num_inputs = np.shape(inputs)[1]
+    length = num_inputs + max(frames.shape[1] for frames in predictions.values())  # T0 + S
+    one_row = num_known == num_inputs and len(predictions) == 1
+    # Whole, so that pixels stay square, and wide enough for a PSNR.
+    scale = int(max(np.clip(2600 // (length * width), 1, 4), np.ceil(48 / width)))
     cell_w, cell_h, caption_h, gap = width * scale + 6, height * scale + 6, 28, 30
     margin, split, header_h = 28, 20, 84
-    label_w = max(0, 200 - num_inputs * cell_w)  # names stand where the inputs leave room
+    label_w = 0 if one_row else max(0, 200 - num_inputs * cell_w)  # names stand under the inputs
     lefts = [margin + label_w + t * cell_w + split * (t >= num_inputs) for t in range(length)]
-    example_h = cell_h + len(predictions) * (cell_h + caption_h)
+    first_row = 0 if one_row else cell_h
+    example_h = first_row + len(predictions) * (cell_h + caption_h)
     sheet = _Sheet(
         lefts[-1] + cell_w + margin - 6,
         2 * margin + header_h + num_examples * (example_h + gap) - gap - 10,
     )
-    _time_header(sheet, lefts, num_inputs, margin, width * scale)
+    divider = lefts[num_inputs] - 13
+    _time_header(sheet, lefts, num_inputs, num_known - num_inputs, margin, width * scale)
     for n, video in enumerate(videos):
         top = margin + header_h + n * (example_h + gap)
-        divider = lefts[num_inputs] - 13
         sheet.vertical(divider, top, top + example_h - caption_h - 6, ACCENT)
-        for x, frame in zip(lefts, video, strict=True):
+        for x, frame in zip(lefts, video, strict=False):
             sheet.frame(x, top, frame, scale)
+        if titles:
+            sheet.text(lefts[0], top + cell_h + 14, titles[n], FAINT, 18)
         for i, (name, color) in enumerate(system_colors(predictions).items()):
-            row = top + cell_h + i * (cell_h + caption_h)
-            label = LABELS.get(name, name)
-            sheet.text(divider - 16, row + cell_h / 2, label, color, 24, "rm", bold=True)
-            pairs = zip(predictions[name][n], truth[n], strict=True)
-            for x, (frame, target) in zip(lefts[num_inputs:], pairs, strict=True):
+            row = top + first_row + i * (cell_h + caption_h)
+            if not one_row:
+                label = LABELS.get(name, name)
+                sheet.text(divider - 16, row + cell_h / 2, label, color, 24, "rm", bold=True)
+            for s, frame in enumerate(predictions[name][n]):
+                x = lefts[num_inputs + s]
                 sheet.frame(x, row, frame, scale)
-                score = f"{_frame_psnr(target, frame):.1f}"
-                sheet.text(x + width * scale / 2, row + cell_h + 7, score, FAINT, 18, "mm")
+                if num_inputs + s < num_known:
+                    score = f"{_frame_psnr(video[num_inputs + s], frame):.1f}"
+                    sheet.text(x + width * scale / 2, row + cell_h + 7, score, FAINT, 18, "mm")
     sheet.save(path)
 
 
-def _time_header(sheet, lefts, num_inputs, top, frame_w):
+def _time_header(sheet, lefts, num_inputs, num_truth, top, frame_w):
     """Writes over each column its time step, and over each part what it is."""
-    parts = {
-        "input": lefts[:num_inputs],
-        "truth, and predictions with PSNR in dB": lefts[num_inputs:],
-    }
+    predicted = "truth, and predictions with PSNR in dB" if num_truth else "prediction"
+    parts = {"input": lefts[:num_inputs], predicted: lefts[num_inputs:]}
     for title, columns in parts.items():
-        center = (columns[0] + columns[-1] + frame_w) / 2
+        half = _font(24, False).getlength(title) / 2
+        center = min((columns[0] + columns[-1] + frame_w) / 2, sheet.image.width - half - 4)
         sheet.text(center, top + 12, title, size=24, anchor="mm")
     for t, x in enumerate(lefts, start=1):
         sheet.text(x + frame_w / 2, top + 56, "t = 1" if t == 1 else str(t), FAINT, 20, "mm")
@@ -132,72 +129,99 @@ def _frame_psnr(truth, prediction):
     return float(psnr(np.mean(np.square(np.float64(truth) - prediction))))
 
 
-def film(inputs, truth, predictions, path, fps=5):
-    """Writes a GIF that plays truth and predictions side by side, in a loop.
+def film(inputs, truth, predictions, path, fps=5, first_step=1):
+    """Writes a GIF or MP4 that plays truth and predictions side by side.
 
     Frames that every system was given have a grey border; from the first predicted frame on each
-    panel has the border of its system, and the clock below turns to that colour.
+    panel has the border of its system, and the clock below turns to that colour. A single sequence
+    has the PSNR of the shown frame under each prediction.
 
     Args:
-      inputs: [N, T0, H, W, C] in [0, 1], C = 1 or 3.
-      truth: [N, S, H, W, C].
+      inputs: [N, T0, H, W, C] in [0, 1], C = 1 or 3; T0 may be 0.
+      truth: [N, S', H, W, C]; S' < S where the predictions go on beyond the end of a video. Its
+        panel is empty from there, or is not there at all where S' = 0.
       predictions: {system: [N, S, H, W, C]}.
-      path: the GIF to write.
+      path: the .gif, which plays in a loop, or .mp4 to write.
       fps: frames a second; the last frame stays for a second more.
+      first_step: the clock's t of the first frame.
 
     Raises:
       RunError: the file cannot be written.
     """
+    known = {"truth": truth} if np.shape(truth)[1] else {}
     panels = {
         name: np.concatenate([inputs, frames], axis=1)
-        for name, frames in {"truth": truth, **predictions}.items()
+        for name, frames in {**known, **predictions}.items()
     }
-    length = panels["truth"].shape[1]
-    pictures = [_film_frame(panels, t, np.shape(inputs)[1]) for t in range(length)]
-    durations = [1000 / fps] * (length - 1) + [1000 / fps + 1000]
-    with atomic_path(path) as temporary:
-        imageio.imwrite(temporary, pictures, plugin="pillow", duration=durations, loop=0)
+    num_inputs = np.shape(inputs)[1]
+    length = max(frames.shape[1] for frames in panels.values())
+    pictures = (_film_frame(panels, t, length, num_inputs, first_step) for t in range(length))
+    write_film(path, pictures, fps, length)
 
 
-def _film_frame(panels, t, num_inputs):
+def _film_frame(panels, t, length, num_inputs, first_step):
     """Draws time step t (from 0) of all sequences: [height, width, 3] uint8."""
-    num_sequences, length, height, width = panels["truth"].shape[:4]
+    num_sequences, _, height, width = next(iter(panels.values())).shape[:4]
     scale = max(1, round(192 / width))
     border, gap, margin, caption_h, clock_h = 5, 10, 24, 44, 54
+    score_h = 34 if num_sequences == 1 and "truth" in panels else 0
     panel_w, panel_h = width * scale + 2 * border + gap, height * scale + 2 * border + gap
     group_w = len(panels) * panel_w + 30
     columns = max(1, min(num_sequences, round(math.sqrt(num_sequences * panel_h / group_w) * 1.3)))
     rows = math.ceil(num_sequences / columns)
+    content_w = columns * group_w - 30 - gap
     sheet = _Sheet(
-        2 * margin + columns * group_w - 30 - gap,
-        2 * margin + caption_h + rows * panel_h - gap + clock_h,
+        2 * margin + max(content_w, 420),  # 420: room for the clock
+        2 * margin + caption_h + rows * panel_h - gap + score_h + clock_h,
     )
-    predicting = t >= num_inputs
+    left = (sheet.image.width - content_w) // 2
+    labels = {name: LABELS.get(name, name) for name in panels}
+    letters = min(24, int(1.3 * panel_w / max(map(len, labels.values()))))  # long names: small ones
     for i, (name, color) in enumerate(system_colors(panels).items()):
         for n in range(num_sequences):
-            x = margin + (n % columns) * group_w + i * panel_w
+            x = left + (n % columns) * group_w + i * panel_w
             y = margin + caption_h + (n // columns) * panel_h
+            center = x + (panel_w - gap) / 2
             if n < columns:
-                label = LABELS.get(name, name)
-                size = min(24, int(1.5 * panel_w / len(label)))  # a long name gets small letters
-                center = x + (panel_w - gap) / 2
-                sheet.text(center, margin + 14, label, color, size, "mm", bold=True)
+                sheet.text(center, margin + 14, labels[name], color, letters, "mm", bold=True)
+            predicting = num_inputs <= t < panels[name].shape[1]
             sheet.box(x, y, panel_w - gap, panel_h - gap, color if predicting else RULE)
-            sheet.frame(x + border, y + border, panels[name][n, t], scale)
-    _clock(sheet, t, num_inputs, length, margin)
+            _film_panel(sheet, x + border, y + border, panels[name][n], t, scale)
+        if num_sequences == 1 and t >= num_inputs:
+            sheet.text(center, y + panel_h + 8, _score(panels, name, t), color, 20, "mm")
+    _clock(sheet, t, num_inputs, length, margin, first_step)
     return np.asarray(sheet.image)
 
 
-def _clock(sheet, t, num_inputs, length, margin):
+def _film_panel(sheet, x, y, video, t, scale):
+    """Draws frame t of a video [T, H, W, C], or that there is none any more."""
+    if t < len(video):
+        sheet.frame(x, y, video[t], scale)
+        return
+    height, width = video.shape[1] * scale, video.shape[2] * scale
+    sheet.box(x, y, width, height, "white")
+    sheet.text(x + width / 2, y + height / 2, "the clip has ended", FAINT, 18, "mm")
+
+
+def _score(panels, name, t):
+    """The PSNR of a system's frame t, where there is one."""
+    truth = panels.get("truth", panels[name][:, :0])
+    if name == "truth" or t >= truth.shape[1]:
+        return ""
+    return f"PSNR {_frame_psnr(truth[0, t], panels[name][0, t]):.1f} dB"
+
+
+def _clock(sheet, t, num_inputs, length, margin, first_step):
     """Draws the row of time steps under a film: done ones filled, predicted ones in colour."""
     y, text_w = sheet.image.height - margin - 22, 244
     step_w = (sheet.image.width - 2 * margin - text_w) / length
+    box_w = step_w - 4 if step_w > 6 else math.ceil(step_w)  # many steps make one bar
     color = ACCENT if t >= num_inputs else FAINT
     word = "prediction" if t >= num_inputs else "input"
-    sheet.text(margin, y + 8, f"{word}  t = {t + 1}", color, 22, "lm", bold=True)
+    sheet.text(margin, y + 8, f"{word}  t = {t + first_step}", color, 22, "lm", bold=True)
     for i in range(length):
         done = ACCENT if i >= num_inputs else FAINT
-        sheet.box(margin + text_w + i * step_w, y, max(2, step_w - 4), 16, done if i <= t else RULE)
+        sheet.box(margin + text_w + i * step_w, y, box_w, 16, done if i <= t else RULE)
 
 
 class _Sheet:
@@ -234,149 +258,3 @@ def _font(size, bold):
     weight = "bold" if bold else "normal"
     path = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
     return ImageFont.truetype(path, size)
-
-
-def per_step_figure(per_step, path, num_inputs, metrics=("ssim_tf", "psnr", "mse_per_frame")):
-    """Draws metrics against the time step like the paper's Figure 5; the floors are dashed.
-
-    Args:
-      per_step: {system: {metric: list over predicted steps}}.
-      path: the PNG to write.
-      num_inputs: T0; the first predicted frame is t = T0 + 1.
-      metrics: one panel each.
-
-    Raises:
-      RunError: the file cannot be written.
-    """
-    figure = _figure(4.2 * len(metrics), 3.9)
-    colors = system_colors(per_step)
-    for panel, metric in zip(
-        figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True
-    ):
-        for name, values in per_step.items():
-            steps = num_inputs + 1 + np.arange(len(values[metric]))
-            floor = name in _FLOOR_DASHES
-            panel.plot(
-                steps,
-                values[metric],
-                color=colors[name],
-                label=LABELS.get(name, name),
-                linestyle=_FLOOR_DASHES.get(name, "-"),
-                linewidth=1.4 if floor else 2.2,
-                marker=None if floor else "o",
-                markersize=4,
-            )
-        _dress(panel, _METRIC_TITLES[metric], "time step t")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    _save(figure, path)
-
-
-def training_curves(log_csv, path):
-    """Draws the columns of a training log against its `step`.
-
-    Columns `group/name` share the panel of their group, any other has a panel of its own, and so
-    has each `validation/name`: they are in different units. `seconds`, `sequences`, and cells that
-    hold no number are left out. A panel of positive values that differ by more than 30 times is
-    logarithmic.
-
-    Args:
-      log_csv: a CSV file with a header and a column `step`.
-      path: the PNG to write.
-
-    Raises:
-      UserError: the log cannot be read, has no `step` or no row with a number.
-      RunError: the picture cannot be written.
-    """
-    columns = _read_log(log_csv)
-    last_step = max(1, *(steps.max() for steps, _ in columns.values()))
-    groups = {}
-    for name in columns:
-        prefix = name.split("/")[0]
-        groups.setdefault(name if prefix == "validation" else prefix, []).append(name)
-    num_columns = min(4 if len(groups) > 6 else 3, len(groups))
-    num_rows = math.ceil(len(groups) / num_columns)
-    figure = _figure(4.4 * num_columns, 3.1 * num_rows)
-    panels = figure.subplots(num_rows, num_columns, squeeze=False).flat
-    for panel, (group, names) in zip(panels, groups.items(), strict=False):
-        for name, color in zip(names, itertools.cycle(_CURVE_COLORS), strict=False):
-            _curve(panel, *columns[name], name.removeprefix(f"{group}/"), color)
-        values = np.concatenate([columns[name][1] for name in names])
-        if values.min() > 0 and values.max() > 30 * values.min():
-            panel.set_yscale("log")
-        panel.set_xlim(0, last_step)
-        _dress(panel, group, "step")
-        if len(names) > 1:
-            panel.legend(
-                loc="upper center",
-                bbox_to_anchor=(0.5, -0.2),
-                ncols=min(4, len(names)),
-                fontsize=8,
-                frameon=False,
-            )
-    for panel in figure.axes[len(groups) :]:
-        panel.axis("off")
-    _save(figure, path)
-
-
-def _read_log(path):
-    """Reads {column: (steps, values)} of the numeric columns of a training log."""
-    try:
-        with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UserError(f"cannot read the training log {path}: {error.strerror}") from error
-    if not rows or "step" not in rows[0]:
-        raise UserError(f"{path} is no training log: it has no row with a step")
-    columns = {}
-    for name in rows[0]:
-        points = [(_number(row["step"]), _number(row[name])) for row in rows]
-        points = [point for point in points if None not in point]
-        if name not in _TIME_COLUMNS and points:
-            columns[name] = np.transpose(points)
-    if not columns:
-        raise UserError(f"{path} has no column of numbers to draw against step")
-    return columns
-
-
-def _number(text):
-    """Returns the number that a cell holds, or None: another kind of cell, or a line cut short."""
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
-
-
-def _curve(panel, steps, values, label, color):
-    """Draws a curve; a long one faintly, with its moving average over 2% of the points above it."""
-    window = len(values) // 50
-    if window < 2:
-        panel.plot(steps, values, ".-", color=color, linewidth=1.8, label=label)
-        return
-    panel.plot(steps, values, color=color, linewidth=0.6, alpha=0.3)
-    smooth = np.convolve(values, np.full(window, 1 / window), "valid")
-    panel.plot(steps[window - 1 :], smooth, color=color, linewidth=1.8, label=label)
-
-
-def _figure(width, height):
-    figure = Figure(figsize=(width, height), dpi=160, facecolor="white", layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _dress(panel, title, x_label):
-    panel.set_title(title, color=INK, fontsize=11, loc="left")
-    panel.set_xlabel(x_label, color=INK, fontsize=9)
-    panel.tick_params(colors=FAINT, labelcolor=INK, labelsize=9, length=3)
-    panel.grid(color=RULE, linewidth=0.6)
-    panel.set_axisbelow(True)
-    for side, spine in panel.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(FAINT)
-
-
-def _save(figure, path):
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)

@@ -68,9 +68,9 @@ def comparison_table(dataset, systems, markdown=False):
     body = []
     for name, metrics in systems.items():
         figures = _with_ratio(metrics, systems)
-        body.append([name, *(_cell(figures.get(key), form) for key, _, form in columns)])
+        body.append([name, *(cell(figures.get(key), form) for key, _, form in columns)])
     for name, figures in PAPER[dataset].items():
-        body.append([f"{name} (paper)", *(_cell(figures.get(key), "g") for key, _, _ in columns)])
+        body.append([f"{name} (paper)", *(cell(figures.get(key), "g") for key, _, _ in columns)])
     header = ["system", *(title for _, title, _ in columns)]
     if markdown:
         return "\n\n".join([markdown_table(header, body), "  \n".join(NOTES)])
@@ -93,31 +93,43 @@ def clip_table(clips, dataset="highway", markdown=False):
             rows = {name: _at(result, step) for name, result in systems.items()}
             for name, metrics in rows.items():
                 figures = _with_ratio(metrics, rows)
-                cells = (_cell(figures.get(key), form) for key, _, form in columns)
+                cells = (cell(figures.get(key), form) for key, _, form in columns)
                 label = "mean" if step is None else str(step + 1)
                 body.append([f"{clip}, {name}", label, *cells])
     header = ["clip, system", "step", *(title for _, title, _ in columns)]
     return (markdown_table if markdown else text_table)(header, body)
 
 
-def psnr_table(systems, markdown=False):
-    """Lays out PSNR at every second step of two examples, like the paper's Table 3.
+def psnr_rows(systems):
+    """PSNR at every second predicted step of two examples, beside the paper's Table 3.
 
     Args:
-      systems: {name: [2, S] PSNR in dB of two sequences}; "-" for steps beyond S.
-      markdown: a Markdown table instead of aligned text.
+      systems: {name: [2, S] PSNR in dB of two sequences}.
+
+    Returns:
+      (ours, paper): lists of rows, each a name and the figures at `PAPER_PSNR_STEPS` of the first
+      example, then of the second; "-" for steps beyond S.
     """
-    rows = {
-        name: [[_at_step(sequence, step) for step in PAPER_PSNR_STEPS] for sequence in sequences]
+    chosen = {
+        name: [
+            [sequence[step - 1] if step <= len(sequence) else None for step in PAPER_PSNR_STEPS]
+            for sequence in sequences
+        ]
         for name, sequences in systems.items()
     }
-    rows |= {f"{name} (paper)": sequences for name, sequences in PAPER_PSNR.items()}
-    header = ["PSNR at step", *(str(step) for _ in range(2) for step in PAPER_PSNR_STEPS)]
-    body = [
-        [name, *(_cell(value, ".2f") for sequence in sequences for value in sequence)]
-        for name, sequences in rows.items()
-    ]
-    return (markdown_table if markdown else text_table)(header, body)
+    paper = {f"{name} (paper)": sequences for name, sequences in PAPER_PSNR.items()}
+    return tuple(
+        [
+            [name, *(cell(value, ".2f") for sequence in sequences for value in sequence)]
+            for name, sequences in rows.items()
+        ]
+        for rows in (chosen, paper)
+    )
+
+
+def cell(value, form):
+    """Writes a figure, "-" where there is none."""
+    return "-" if value is None else format(value, form)
 
 
 def text_table(header, rows):
@@ -154,11 +166,3 @@ def _at(result, step):
     if step is None:
         return result["metrics"]
     return {name: values and values[step] for name, values in result["per_step"].items()}
-
-
-def _at_step(sequence, step):
-    return sequence[step - 1] if step <= len(sequence) else None
-
-
-def _cell(value, form):
-    return "-" if value is None else format(value, form)

@@ -6,9 +6,9 @@ from tqdm import tqdm
 
 from lmvp_tf import configs
 from lmvp_tf.datasets import moving_mnist
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.videos import MovingMNIST, open_videos
 from lmvp_tf.errors import UserError
-from lmvp_tf.evaluation import figures, tables
+from lmvp_tf.evaluation import curves, figures, tables
 from lmvp_tf.evaluation.evaluator import (
     FLOORS,
     evaluate,
@@ -47,8 +47,6 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     """
     config = configs.load(workdir / "config.json")
     config = configs.validate(configs.replace(config, data or {}))
-    if test_file and config.data.dataset != "moving_mnist":
-        raise UserError(f"--test_file is for Moving MNIST; {workdir} is of {config.data.dataset}")
     model, step, seconds = load_trained(workdir, config)
     videos = open_videos(config.data)
     print(f"Data: {test_file or videos.source}")
@@ -81,7 +79,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     write_results(folder, document, accumulators)
     _write_pictures(folder, systems, test.examples, document)
     if (workdir / "log.csv").exists():
-        figures.training_curves(workdir / "log.csv", folder / "training.png")
+        curves.training_curves(workdir / "log.csv", folder / "training.png")
     table = _table(document)
     write_text(folder / "table.txt", table + "\n")
     return table
@@ -95,16 +93,23 @@ class TestSequences:
       num_sequences: how many; all of them when None.
       test_file: the official mnist_test_seq.npy instead of the generated set, or "".
       batch_size: B.
+      num_examples: how many to keep.
 
     Attributes:
       num_sequences: how many sequences an iteration gives.
       clips: the clip that each is from, or None.
       hash: the FrameHash of what was iterated over.
+      shown: numbers of the sequences that are kept.
+
+    Raises:
+      UserError: a test file for another dataset than Moving MNIST.
     """
 
     __test__ = False  # not a test case, whatever its name suggests to a test runner
 
-    def __init__(self, videos, num_sequences, test_file, batch_size):
+    def __init__(self, videos, num_sequences, test_file, batch_size, num_examples=_EXAMPLES):
+        if test_file and not isinstance(videos, MovingMNIST):
+            raise UserError("--test_file is for Moving MNIST: leave it out with another dataset")
         self.videos = None if test_file else videos
         self.num_sequences = min(num_sequences or videos.test_size, videos.test_size)
         self.clips = videos.test_clips and videos.test_clips[: self.num_sequences]
@@ -115,7 +120,7 @@ class TestSequences:
         else:
             self.batches = videos.test(self.num_sequences, batch_size)
         self.hash = moving_mnist.FrameHash()
-        self._shown = videos.examples(self.num_sequences, _EXAMPLES)
+        self.shown = videos.examples(self.num_sequences, num_examples)
         self._examples = []
 
     @property
@@ -127,7 +132,7 @@ class TestSequences:
         done = 0
         for batch in self.batches:
             self.hash.update(batch)
-            here = [i - done for i in self._shown if done <= i < done + len(batch)]
+            here = [i - done for i in self.shown if done <= i < done + len(batch)]
             self._examples += [batch[i].numpy() for i in here]
             done += len(batch)
             yield batch
@@ -147,7 +152,7 @@ def _write_pictures(folder, systems, examples, document):
     figures.film(inputs, truth, {model: prediction}, folder / "predictions.gif")
     per_step = {model: document["per_step"]}
     per_step |= {name: document["floors"][name]["per_step"] for name in FLOORS}
-    figures.per_step_figure(per_step, folder / "per_step.png", num_inputs)
+    curves.per_step_figure(per_step, folder / "per_step.png", num_inputs)
 
 
 def _table(document):

@@ -4,7 +4,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError
 from lmvp_tf.evaluation import figures
 
 
@@ -93,15 +93,50 @@ def test_film_shows_inputs_then_truth_beside_prediction(tmp_path):
     assert _count_color(second, (0, 1, 0)) == _count_color(second, (0, 0, 1)) == area
 
 
-def test_per_step_figure_has_one_panel_a_metric(tmp_path):
-    values = {"psnr": [20.0, 18.0, 17.0], "ssim_tf": [0.9, 0.8, 0.7], "mse_per_frame": [50, 80, 90]}
-    per_step = {"lmvp": values, "last_frame": values, "my own": values}
-    widths = []
-    for metrics in (("psnr",), ("ssim_tf", "psnr", "mse_per_frame")):
-        path = tmp_path / f"{len(metrics)}.png"
-        figures.per_step_figure(per_step, path, num_inputs=10, metrics=metrics)
-        widths.append(imageio.imread(path).shape[1])
-    assert widths[1] == 3 * widths[0]
+def test_film_scores_a_single_sequence_and_follows_the_clip_to_its_end(tmp_path):
+    inputs, truth, prediction = _examples(2, 3, num_examples=1)
+    alone, scored = tmp_path / "alone.gif", tmp_path / "scored.gif"
+    figures.film(inputs, truth[:, :0], {"dfn": prediction}, alone)
+    figures.film(inputs, truth[:, :1], {"dfn": prediction}, scored)
+    film = imageio.imread(scored, index=None)
+    assert len(imageio.imread(alone, index=None)) == len(film) == 5
+    area = (12 * 16) ** 2
+    for t, frames in enumerate((inputs[0, 0], inputs[0, 1], truth[0, 0])):
+        assert _count_color(film[t], np.broadcast_to(frames[0, 0], 3)) >= area
+    blue = (0x28 / 255, 0x66 / 255, 0xB0 / 255)
+    letters = [
+        _count_color(picture[-100:-54], blue) for picture in film
+    ]  # between panels and clock
+    assert letters[2] > 100
+    assert not any(letters[:2] + letters[3:])
+
+
+def test_figures_go_on_beyond_the_end_of_a_video(tmp_path):
+    inputs, truth, prediction = _examples(3, 4, channels=3, num_examples=1)
+    sizes = []
+    for known in (4, 2, 0):
+        path = tmp_path / f"{known}.png"
+        figures.prediction_figure(inputs, truth[:, :known], {"lmvp": prediction}, path)
+        picture = imageio.imread(path)
+        sizes.append(picture.shape)
+        for s in range(4):
+            for frames, there in ((prediction, True), (truth, s < known)):
+                count = _count_color(picture, np.broadcast_to(frames[0, s, 0, 0], 3))
+                assert (count >= (16 * 4) ** 2) == there
+    assert sizes[0] == sizes[1]
+    assert sizes[2][0] < sizes[0][0]  # one row is enough for input and prediction
+
+
+def test_titles_stand_in_the_figure(tmp_path):
+    examples = _examples(3, 2, num_examples=2)
+    pictures = []
+    for titles in ((), ("first", "second")):
+        *known, prediction = examples
+        path = tmp_path / "figure.png"
+        figures.prediction_figure(*known, {"lmvp": prediction}, path, titles)
+        pictures.append(imageio.imread(path).astype(int))
+    rows = np.flatnonzero((pictures[0] != pictures[1]).any(axis=(1, 2)))
+    assert np.count_nonzero(np.diff(rows) > 20) == 1  # two lines of letters, far from each other
 
 
 def test_known_systems_keep_their_colours_and_unknown_ones_differ():
@@ -110,46 +145,6 @@ def test_known_systems_keep_their_colours_and_unknown_ones_differ():
     )
     colors = figures.system_colors(["lmvp", "a", "b", "last_frame"])
     assert len(set(colors.values())) == 4
-
-
-_LOG = """step,seconds,phase,loss/bce,loss/gdl,norm/G,validation/bce,validation/psnr
-1,0.5,pretrain,400,20,1.5,,
-2,1.0,main,390,19,1.4,350,16.5
-3,1.5,main,370,18,1.2,,
-4,2.0,main,360,1"""
-
-
-def test_training_curves_draws_a_panel_for_each_group_of_a_log_that_may_be_cut_short(tmp_path):
-    log, path = tmp_path / "log.csv", tmp_path / "curves.png"
-    log.write_text(_LOG)
-    figures.training_curves(log, path)
-    four_panels = imageio.imread(path)
-    log.write_text("step,loss\n1,2.0\n2,1.0\n")
-    figures.training_curves(log, path)
-    one_panel = imageio.imread(path)
-    assert four_panels.shape[1] == 3 * one_panel.shape[1]
-    assert four_panels.shape[0] == 2 * one_panel.shape[0]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no row with a step"),
-        ("epoch,loss\n1,2\n", "no row with a step"),
-        ("step,seconds,phase\n1,2,main\n", "no column of numbers"),
-    ],
-)
-def test_what_is_no_training_log_is_refused(tmp_path, text, message):
-    log = tmp_path / "log.csv"
-    log.write_text(text)
-    with pytest.raises(UserError, match=message):
-        figures.training_curves(log, tmp_path / "curves.png")
-    assert not (tmp_path / "curves.png").exists()
-
-
-def test_a_missing_log_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"cannot read the training log .*No such file"):
-        figures.training_curves(tmp_path / "log.csv", tmp_path / "curves.png")
 
 
 def test_a_picture_that_cannot_be_written_stops_the_run(tmp_path):

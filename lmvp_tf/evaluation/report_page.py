@@ -1,0 +1,231 @@
+"""What the page of a report says: its tables, pictures and words, from the comparison alone."""
+
+from lmvp_tf.evaluation import tables
+from lmvp_tf.evaluation.comparison import BUDGET
+from lmvp_tf.evaluation.figures import LABELS
+from lmvp_tf.evaluation.markup import Page, Picture, Section, Table
+
+_NAMES = {"moving_mnist": "Moving MNIST", "highway": "Highway Drive"}
+_NUMBERS = {"moving_mnist": "Table 1", "highway": "Table 2"}
+
+
+def page(document):
+    """Lays out a report.
+
+    Args:
+      document: what `lmvp_tf.evaluation.comparison.compare` returned.
+
+    Returns:
+      A markup.Page.
+    """
+    sections = [
+        _results(document),
+        _clips(document),
+        _differences(document),
+        _examples(document),
+        _example_psnr(document),
+        _per_step(document),
+        _validation(document),
+        _runs(document),
+        _protocol(document),
+    ]
+    inputs, predicted = document["num_inputs"], document["num_predicted"]
+    systems = " · ".join(run["label"] for run in document["runs"])
+    return Page(
+        title=f"{_NAMES[document['dataset']]}: {inputs} frames in, {predicted} predicted",
+        lead=f"{systems}. All on the same {document['num_sequences']:,} test sequences (sha256 "
+        f"{document['data_hash'][:12]}), each predicted open loop from {inputs} real frames.",
+        sections=[section for section in sections if section],
+    )
+
+
+def text_table(document):
+    """The main table as text, without intervals."""
+    systems = {run["label"]: run["metrics"] for run in document["runs"]}
+    systems |= {LABELS[name]: floor["metrics"] for name, floor in document["floors"].items()}
+    means = {
+        system: {metric: estimate and estimate["mean"] for metric, estimate in metrics.items()}
+        for system, metrics in systems.items()
+    }
+    return tables.comparison_table(document["dataset"], means)
+
+
+def _results(document):
+    """The paper's Table 1 or 2 with what was found here above it."""
+    columns = tables.COLUMNS[document["dataset"]]
+    header = ["system", *_titles(columns), "parameters", "sequences\nseen", "training\ntime"]
+    ours = [
+        [
+            run["label"] + (" *" if run["below_budget"] else ""),
+            *_estimates(run["metrics"], columns),
+            f"{run['parameters']['total']:,}",
+            f"{run['sequences_seen']:,}",
+            _duration(run["train_seconds"]),
+        ]
+        for run in document["runs"]
+    ]
+    floors = [
+        [LABELS[name], *_estimates(floor["metrics"], columns), "0", "-", "-"]
+        for name, floor in document["floors"].items()
+    ]
+    paper = [
+        [f"{name} (paper)", *(tables.cell(row.get(key), "g") for key, _, _ in columns), *["-"] * 3]
+        for name, row in document["paper"].items()
+    ]
+    notes = [_interval_note(document), *tables.NOTES]
+    if any(run["below_budget"] for run in document["runs"]):
+        notes.insert(
+            0,
+            f"* trained for less than {BUDGET:.0%} of the longest training here "
+            f"({_duration(document['longest_training_seconds'])}): no comparison at equal cost.",
+        )
+    title = f"Results beside the paper's {_NUMBERS[document['dataset']]}"
+    return Section(title, [Table(header, [ours, floors, paper], notes)])
+
+
+def _interval_note(document):
+    intervals = document["intervals"]
+    block = intervals["block"]
+    stretches = f" of stretches of {block} windows, which overlap" if block > 1 else ""
+    return (
+        f"In brackets: {intervals['level']:.0%} interval of the mean over test sequences, by "
+        f"{intervals['resamples']:,} bootstrap resamples{stretches}. It tells of the choice of "
+        "test sequences; how much another training seed would change is not in it."
+    )
+
+
+def _differences(document):
+    """What lies between LMVP and each other model, sequence by sequence."""
+    differences = document["differences"]
+    if not differences:
+        return None
+    reference, runs = differences["reference"], differences["runs"]
+    columns = [
+        column
+        for column in tables.COLUMNS[document["dataset"]]
+        if any(column[0] in estimates for estimates in runs.values())
+    ]
+    rows = [[name, *_estimates(metrics, columns, "+")] for name, metrics in runs.items()]
+    notes = [
+        "An interval without 0 in it is more than the choice of test sequences explains. "
+        f"BCE and MSE below 0, PSNR and SSIM above 0: {reference} is the better one."
+    ]
+    header = [f"{reference}\nless the other", *_titles(columns)]
+    return Section("Paired differences", [Table(header, [rows], notes)])
+
+
+def _clips(document):
+    """Table 2 for each clip of the test split."""
+    if not document["clips"]:
+        return None
+    columns = [c for c in tables.COLUMNS[document["dataset"]] if c[0] != "ssim_paper"]
+    groups = [
+        [
+            [
+                f"{_label(system)}\n{clip}, {part['num_sequences']:,} windows",
+                *(tables.cell(means[key], form) for key, _, form in columns),
+            ]
+            for system, means in part["systems"].items()
+        ]
+        for clip, part in document["clips"].items()
+    ]
+    return Section("Clip by clip", [Table(["system", *_titles(columns)], groups)])
+
+
+def _examples(document):
+    numbers = " and ".join(map(str, document["examples"]))
+    text = f"Test sequences {numbers}: input and truth, and below it the prediction of every model"
+    return Section(
+        "Predictions",
+        [
+            Picture("examples.png", text, f"{text}, with the PSNR in dB of each frame."),
+            Picture("film.gif", "The same as a film", "The same sequences as a film."),
+        ],
+    )
+
+
+def _example_psnr(document):
+    """The paper's Table 3."""
+    if document["dataset"] != "moving_mnist":
+        return None
+    steps = [
+        f"step {step}\n{which}" for which in ("first", "second") for step in tables.PAPER_PSNR_STEPS
+    ]
+    groups = tables.psnr_rows({run["label"]: run["example_psnr"] for run in document["runs"]})
+    note = "Predicted steps of the two sequences above. The paper's rows are of two others."
+    return Section(
+        "PSNR of the two, beside the paper's Table 3",
+        [Table(["PSNR (dB)", *steps], groups, [note])],
+    )
+
+
+def _per_step(document):
+    text = "SSIM (tf) and PSNR of every model against the time step, means over the test set"
+    return Section(
+        "Against the time step, as the paper's Figure 5",
+        [
+            Picture(
+                "per_step.png", text, f"{text}; predictors that have learned nothing are dashed."
+            )
+        ],
+    )
+
+
+def _validation(document):
+    missing = [run["label"] for run in document["runs"] if not run["validation"]]
+    if len(missing) == len(document["runs"]):
+        return None
+    text = "Validation figures of every run against training time and sequences seen"
+    caption = f"{text}, on sequences that no run is trained on (how many, a run's config says)."
+    if missing:
+        caption += f" Without a log: {', '.join(missing)}."
+    return Section("While training", [Picture("validation.png", text, caption)])
+
+
+def _runs(document):
+    """What every row is."""
+    lines = []
+    for run in document["runs"]:
+        line = (
+            f"{run['label']}: {run['workdir']}, model {run['model']}, preset {run['preset']}, "
+            f"step {run['step']:,}"
+        )
+        changes = ", ".join(f"{path}={value}" for path, value in run["changes"].items())
+        lines.append(f"{line}; here with {changes}" if changes else line)
+    return Section("The runs", [lines])
+
+
+def _protocol(document):
+    shown = ["prediction", "mean", *(key for key, _, _ in tables.COLUMNS[document["dataset"]])]
+    texts = document["protocol"]
+    lines = [f"{name}: {texts[name]}" for name in shown if name in texts]
+    return Section("How it is measured", [lines])
+
+
+def _label(system):
+    return LABELS.get(system, system)
+
+
+def _titles(columns):
+    return [title.replace(" ", "\n") for _, title, _ in columns]
+
+
+def _estimates(metrics, columns, sign=""):
+    """Cells of estimates: the mean, and under it the interval."""
+    cells = []
+    for key, _, form in columns:
+        estimate = metrics.get(key)
+        mean, low, high = (
+            tables.cell(estimate and estimate[part], sign + form)
+            for part in ("mean", "low", "high")
+        )
+        cells.append(f"{mean}\n[{low}, {high}]" if estimate else "-")
+    return cells
+
+
+def _duration(seconds):
+    """A time as one reads it: 45 s, 12 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"
