@@ -140,8 +140,8 @@ def highway_small():
             small.training,
             batch_size=8,
             one_step_steps=1000,
-            pretrain_steps=1800,
-            max_steps=2050,
+            pretrain_steps=2500,
+            max_steps=2950,
             learning_rate=2e-3,
         ),
     )
