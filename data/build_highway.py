@@ -5,7 +5,6 @@
 It writes TFRecord shards, `dataset.json` and `contact_sheet.png`, and prints what went in.
 """
 
-import re
 import sys
 
 from absl import flags
@@ -39,7 +38,7 @@ def main(argv):
         raise UserError("--fps and --stride exclude each other")
     frames = video_sources.FrameOptions(
         size=_SIZE.value,
-        crop=_parse_crop(_CROP.value),
+        crop=video_sources.parse_crop(_CROP.value),
         channels=1 if _COLOR.value == "grey" else 3,
         stride=_STRIDE.value,
         fps=_FPS.value,
@@ -54,14 +53,6 @@ def main(argv):
     index = highway_builder.build(_INPUT.value, _OUTPUT.value, options)
     print(highway_builder.summary(index))
     print(f"Written to {_OUTPUT.value}; look at {_OUTPUT.value}/{highway_builder.SHEET}")
-
-
-def _parse_crop(text):
-    if text in ("centre", "none"):
-        return text
-    if not re.fullmatch(r"\d+,\d+,\d+,\d+", text):
-        raise UserError(f"--crop is centre, none or x,y,w,h in pixels. Received: {text!r}")
-    return tuple(int(number) for number in text.split(","))
 
 
 def _spread_inputs(argv):

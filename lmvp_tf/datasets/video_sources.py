@@ -41,6 +41,7 @@ class FrameOptions:
       channels: 1 for luminance by ITU-R BT.601, 3 for RGB.
       stride: keep every stride-th frame.
       fps: keep so many frames per second instead, by dropping frames; None: use `stride`.
+      enlarge: take pictures that are smaller than `size` too. A dataset should not hold such.
     """
 
     size: int = 64
@@ -48,6 +49,7 @@ class FrameOptions:
     channels: int = 1
     stride: int = 1
     fps: float | None = None
+    enlarge: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +70,19 @@ class Clip:
     frames: np.ndarray
     numbers: np.ndarray
     gaps: np.ndarray
+
+
+def parse_crop(text):
+    """A --crop flag as FrameOptions want it.
+
+    Raises:
+      UserError: it is neither a word that they know nor four numbers.
+    """
+    if text in ("centre", "none"):
+        return text
+    if not re.fullmatch(r"\d+,\d+,\d+,\d+", text):
+        raise UserError(f"--crop is centre, none or x,y,w,h in pixels. Received: {text!r}")
+    return tuple(int(number) for number in text.split(","))
 
 
 def read_clip(path, options, progress=lambda done, total: None):
@@ -163,7 +178,7 @@ def _crop_box(options, width, height, path):
         x, y, w, h = options.crop
         if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
             raise UserError(f"{path}: --crop={x},{y},{w},{h} leaves the {width}x{height} picture")
-    if min(w, h) < options.size:
+    if min(w, h) < options.size and not options.enlarge:
         raise UserError(
             f"{path}: {w}x{h} pixels would be enlarged to {options.size}x{options.size}: "
             "give a smaller --size or another --crop"

@@ -293,10 +293,3 @@ def script():
 )
 def test_words_after_input_are_all_inputs(script, words, expected):
     assert script._spread_inputs(words.split()) == expected.split()
-
-
-def test_crops_are_parsed(script):
-    assert script._parse_crop("none") == "none"
-    assert script._parse_crop("1,2,30,40") == (1, 2, 30, 40)
-    with pytest.raises(UserError, match="Received: '1,2,3'"):
-        script._parse_crop("1,2,3")

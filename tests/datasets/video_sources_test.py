@@ -289,3 +289,21 @@ def test_a_source_without_frame_rate_refuses_fps(tmp_path):
     path = write_folder(tmp_path / "drive", texture(2, 16, 16), [0, 1])
     with pytest.raises(UserError, match="use --stride instead"):
         read_clip(path, FrameOptions(size=8, fps=10))
+
+
+def test_small_pictures_are_enlarged_on_request(tmp_path):
+    frames = texture(2, 12, 16)
+    path = write_folder(tmp_path / "drive", frames, [0, 1])
+    with pytest.raises(UserError, match="12x12 pixels would be enlarged to 24x24"):
+        read_clip(path, FrameOptions(size=24))
+    clip = read_clip(path, FrameOptions(size=24, channels=3, enlarge=True))
+    expected = frames[:, :, 2:14].repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(clip.frames, expected)
+
+
+def test_crops_are_parsed():
+    assert video_sources.parse_crop("none") == "none"
+    assert video_sources.parse_crop("1,2,30,40") == (1, 2, 30, 40)
+    for text in ("1,2,3", "center", "1,2,3,-4"):
+        with pytest.raises(UserError, match=f"Received: '{text}'"):
+            video_sources.parse_crop(text)

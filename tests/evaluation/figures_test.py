@@ -109,6 +109,8 @@ def test_film_scores_a_single_sequence_and_follows_the_clip_to_its_end(tmp_path)
     ]  # between panels and clock
     assert letters[2] > 100
     assert not any(letters[:2] + letters[3:])
+    ink = (0x22 / 255, 0x25 / 255, 0x2A / 255)
+    assert not any(_count_color(picture[-100:-54], ink) for picture in film)  # none for the truth
 
 
 def test_figures_go_on_beyond_the_end_of_a_video(tmp_path):

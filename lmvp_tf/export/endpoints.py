@@ -1,0 +1,128 @@
+"""What an exported model is asked for: functions of named tensors, all with a leading batch."""
+
+import dataclasses
+import typing
+
+import tensorflow as tf
+
+from lmvp_tf import configs
+from lmvp_tf.errors import UserError
+from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
+from lmvp_tf.models.registry import model_class
+from lmvp_tf.training.checkpoint import load_trained
+
+
+class Endpoint(typing.NamedTuple):
+    """A function of tensors that returns a dict of tensors, and the tensors it takes."""
+
+    function: typing.Callable
+    specs: tuple[tf.TensorSpec, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Exportable:
+    """The trained model of a workdir, ready to be written."""
+
+    model: typing.Any  # the VideoPredictor
+    config: configs.Config
+    step: int  # steps it was trained
+    horizon: int  # S, frames that it predicts at a time
+
+
+def load_exportable(workdir, horizon=None):
+    """Loads the model of a workdir, in float32 whatever precision it was trained in.
+
+    Args:
+      workdir: a pathlib.Path that run_train.py wrote.
+      horizon: S, how many frames to predict; None for as many as in training.
+
+    Returns:
+      Exportable.
+
+    Raises:
+      UserError: no such run, no checkpoint, or a model that has no TensorFlow graph.
+    """
+    config = configs.load(workdir / "config.json")
+    if not model_class(config.model_name).exportable:
+        raise UserError(
+            f"--model={config.model_name} runs Python and OpenCV and cannot be exported: "
+            "export another model"
+        )
+    config = configs.replace(config, {"training.mixed_precision": "none"})
+    model, step, _ = load_trained(workdir, config)
+    return Exportable(
+        model, config, step, horizon or config.data.num_frames - input_shape(config)[0]
+    )
+
+
+def input_shape(config):
+    """(T0, H, W, C)."""
+    data = config.data
+    return data.num_inputs, data.size, data.size, data.channels
+
+
+def endpoints(exportable, batch_size=None):
+    """The endpoints of a model by name.
+
+    - "serve": frames [B, T0, H, W, C], float32 in [0, 1] -> predictions [B, S, H, W, C], the same.
+    - "serve_uint8": both in uint8, 0 to 255.
+    - "serve_step": frame [B, H, W, C] and the parts of the state -> the next frame and the new
+      parts, under the same names, so that what comes out goes in again. It starts from zeros. See
+      `VideoPredictor.step`; the frame that comes out is not clipped to [0, 1].
+
+    An empty batch is refused: oneDNN's kernels, let run on it, fail with a message about something
+    else. Values out of range are not: an assertion would fail every request that the server
+    happened to put into the same batch.
+
+    Args:
+      exportable: an Exportable.
+      batch_size: B; None for a batch of any size.
+    """
+    model, horizon = exportable.model, exportable.horizon
+    shape = input_shape(exportable.config)
+    state_shapes = model.state_shapes(shape)
+
+    def spec(name, shape, dtype=tf.float32):
+        return tf.TensorSpec((batch_size, *shape), dtype, name)
+
+    @tf.function(input_signature=[spec("frames", shape)])  # one graph in the file for both below
+    def predict(frames):
+        return model(frames, num_predicted=horizon)
+
+    def serve(frames):
+        return {"predictions": predict(_not_empty(frames))}
+
+    def serve_uint8(frames):
+        predictions = predict(tf.cast(_not_empty(frames), tf.float32) / 255.0)
+        return {"predictions": tf.cast(tf.round(255.0 * predictions), tf.uint8)}
+
+    def serve_step(frame, *state):
+        frame, state = model.step(_not_empty(frame), dict(zip(state_shapes, state, strict=True)))
+        return {"frame": frame, **state}
+
+    state = tuple(spec(name, part) for name, part in state_shapes.items())
+    return {
+        "serve": Endpoint(serve, (spec("frames", shape),)),
+        "serve_uint8": Endpoint(serve_uint8, (spec("frames", shape, tf.uint8),)),
+        "serve_step": Endpoint(serve_step, (spec("frame", shape[1:]), *state)),
+    }
+
+
+def use_filter(model, implementation):
+    """Sets the implementation of every adaptive filter: "reference" is the one to export."""
+    for layer in _with_sublayers(model):
+        if isinstance(layer, AdaptiveFilter):
+            layer.implementation = implementation
+
+
+def _not_empty(frames):
+    """The same tensor, once it is known to have a batch."""
+    some = tf.debugging.assert_positive(tf.shape(frames)[0], message="the batch is empty")
+    with tf.control_dependencies([some] if some is not None else []):  # None in eager mode
+        return tf.identity(frames)
+
+
+def _with_sublayers(layer):
+    yield layer
+    for part in getattr(layer, "layers", ()):
+        yield from _with_sublayers(part)

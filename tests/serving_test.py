@@ -1,0 +1,498 @@
+"""The client against servers of this SavedModel, over gRPC and REST; and the files of deploy/."""
+
+import concurrent.futures
+import http.server
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from lmvp_tf import configs, serving
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.export import saved_model
+from lmvp_tf.export.endpoints import Exportable
+from lmvp_tf.serving import (
+    BATCH_SIZES,
+    Client,
+    DeadlineError,
+    NotFoundError,
+    RequestError,
+    ServingError,
+    UnavailableError,
+)
+from lmvp_tf.training.checkpoint import build_model
+
+grpc = pytest.importorskip("grpc")
+pytest.importorskip("tensorflow_serving.apis")
+
+from tensorflow_serving.apis import (  # noqa: E402
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
+
+# The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
+DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
+CONFIG = {
+    "data.size": 16,
+    "data.num_frames": 6,
+    "data.num_inputs": 3,
+    "model.num_seen": 2,
+    "model.kernel_size": 3,
+    "model.encoder_widths": (4, 6),
+    "model.decoder_widths": (4,),
+    "model.pixel_widths": (4,),
+    "model.projection_width": 4,
+}
+
+
+HTTP = {"OK": 200, "INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "INTERNAL": 500, "UNAVAILABLE": 503,
+        "DEADLINE_EXCEEDED": 504}  # fmt: skip
+
+
+class Served:
+    """What the servers below have in common: a SavedModel, and the faults of a server.
+
+    Attributes:
+      batches: B of every request that was answered.
+      faults: names of gRPC codes to fail with, one by request, before it answers again.
+      delay: seconds that an answer takes.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.loaded = tf.saved_model.load(str(folder))
+        self.faults, self.delay, self.batches = [], 0.0, []
+
+    def answer(self, spec, endpoint, inputs):
+        """A status and what goes with it: {name: array}, or a message."""
+        if self.faults:
+            return self.faults.pop(0), "out of order"
+        time.sleep(self.delay)
+        if spec.get("label", "stable") != "stable":
+            return "INVALID_ARGUMENT", f"Unrecognized servable version label: {spec['label']}"
+        if spec["name"] != "lmvp" or spec.get("version", 1) != 1:
+            return "NOT_FOUND", f"Servable not found for request: {spec}"
+        signature = self.loaded.signatures[endpoint]
+        specs = signature.structured_input_signature[1]
+        batch = max(len(value) for value in inputs.values())
+        for name, value in inputs.items():
+            if value.dtype != specs[name].dtype or not specs[name].shape.is_compatible_with(
+                value.shape
+            ):
+                return "INVALID_ARGUMENT", f"{name}: {value.dtype} {value.shape}"
+        if batch > BATCH_SIZES[-1]:
+            return "INVALID_ARGUMENT", f"Task size {batch} is larger than the largest batch"
+        self.batches.append(batch)
+        outputs = signature(**{name: tf.constant(value) for name, value in inputs.items()})
+        return "OK", {name: value.numpy() for name, value in outputs.items()}
+
+
+class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """TensorFlow Serving's gRPC service, as far as the client uses it."""
+
+    def __init__(self, served):
+        self.served = served
+
+    def Predict(self, request, context):
+        spec = request.model_spec
+        asked = {"name": spec.name}
+        if spec.HasField("version"):
+            asked["version"] = spec.version.value
+        if spec.HasField("version_label"):
+            asked["label"] = spec.version_label
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        code, answer = self.served.answer(asked, spec.signature_name or "serving_default", inputs)
+        if code != "OK":
+            context.abort(grpc.StatusCode[code], answer)
+        response = predict_pb2.PredictResponse()
+        for name, value in answer.items():
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+        return response
+
+    def GetModelMetadata(self, request, context):
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        for name, signature in signature_defs(self.served.folder).items():
+            signatures.signature_def[name].CopyFrom(signature)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.metadata["signature_def"].Pack(signatures)
+        return response
+
+
+def signature_defs(folder):
+    """The signatures in a saved_model.pb, as a server publishes them."""
+    content = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return content.meta_graphs[0].signature_def
+
+
+class RestHandler(http.server.BaseHTTPRequestHandler):
+    """TensorFlow Serving's REST API, as far as the client uses it."""
+
+    def do_POST(self):
+        served = self.server.served
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        pattern = (
+            r"/v1/models/(?P<name>\w+)(/versions/(?P<version>\d+)|/labels/(?P<label>\w+))?:predict"
+        )
+        found = re.fullmatch(pattern, self.path).groupdict()
+        spec = {key: value for key, value in found.items() if value is not None}
+        if "version" in spec:
+            spec["version"] = int(spec["version"])
+        endpoint = body.get("signature_name", "serving_default")
+        dtype = np.uint8 if endpoint == "serve_uint8" else np.float32
+        rows = body["instances"]
+        inputs = {part: np.array([row[part] for row in rows], dtype) for part in rows[0]}
+        code, answer = served.answer(spec, endpoint, inputs)
+        if code != "OK":
+            self.reply(code, {"error": answer})
+        elif len(answer) == 1:  # the name of a sole output is left out
+            self.reply(code, {"predictions": next(iter(answer.values())).tolist()})
+        else:
+            rows = zip(*(value.tolist() for value in answer.values()), strict=True)
+            self.reply(code, {"predictions": [dict(zip(answer, row, strict=True)) for row in rows]})
+
+    def do_GET(self):
+        from google.protobuf import json_format
+
+        signatures = {
+            name: json_format.MessageToDict(signature, preserving_proto_field_name=True)
+            for name, signature in signature_defs(self.server.served.folder).items()
+        }
+        self.reply("OK", {"metadata": {"signature_def": {"signature_def": signatures}}})
+
+    def reply(self, code, value):
+        content = json.dumps(value).encode()
+        self.send_response(HTTP[code])
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model and the folder of its SavedModel."""
+    keras.utils.set_random_seed(0)
+    config = configs.replace(configs.Config(model_name="dfn"), CONFIG)
+    model, folder = build_model(config), tmp_path_factory.mktemp("serving") / "1"
+    saved_model.write(Exportable(model, config, 0, 3), folder)
+    return model, folder
+
+
+@pytest.fixture(scope="module")
+def served(exported):
+    return Served(exported[1])
+
+
+@pytest.fixture(scope="module")
+def addresses(served):
+    """The addresses of both servers, by name."""
+    grpc_server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        Servicer(served), grpc_server
+    )
+    port = grpc_server.add_insecure_port("127.0.0.1:0")
+    grpc_server.start()
+    rest_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RestHandler)
+    rest_server.served = served
+    threading.Thread(target=rest_server.serve_forever, daemon=True).start()
+    yield {
+        "grpc": f"127.0.0.1:{port}",
+        "rest": f"http://127.0.0.1:{rest_server.server_port}",
+    }
+    rest_server.shutdown()
+    rest_server.server_close()
+    grpc_server.stop(None)
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def client(request, addresses, served, monkeypatch):
+    monkeypatch.setattr(serving, "_PAUSES", (0.01, 0.01))
+    served.faults, served.delay, served.batches = [], 0.0, []
+    with Client(addresses[request.param]) as client:
+        yield client
+
+
+@pytest.fixture
+def frames():
+    """x_1..x_6 of three videos."""
+    return np.random.default_rng(0).random((3, 6, 16, 16, 1), np.float32)
+
+
+def test_the_stock_stub_is_answered(addresses, exported, frames):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "lmvp"
+    request.inputs["frames"].CopyFrom(tf.make_tensor_proto(frames[:, :3]))
+    with grpc.insecure_channel(addresses["grpc"]) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(request, timeout=60)
+    predictions = tf.make_ndarray(response.outputs["predictions"])
+    expected = exported[0](frames[:, :3], num_predicted=3)
+    np.testing.assert_allclose(predictions, expected, atol=1e-5)
+
+
+def test_predictions_are_the_models(client, exported, frames):
+    predictions = client.predict(frames[:, :3])
+    assert predictions.dtype == np.float32
+    expected = np.asarray(exported[0](frames[:, :3], num_predicted=3))
+    np.testing.assert_allclose(predictions, expected, atol=1e-5)
+    levels = client.predict(np.uint8(np.rint(255 * frames[:, :3])))
+    assert levels.dtype == np.uint8
+    np.testing.assert_allclose(levels / 255.0, expected, atol=2 / 255)
+
+
+def test_frame_by_frame_is_the_same_and_goes_on(client, exported, frames):
+    frame, state, predictions = None, None, []
+    for t in range(6):
+        frame, state = client.step(frames[:, t] if t < 3 else frame, state)
+        predictions.append(frame)
+    predictions = np.clip(np.stack(predictions[2:], axis=1), 0, 1)
+    expected = exported[0](frames[:, :3], num_predicted=4)
+    np.testing.assert_allclose(predictions, expected, atol=1e-5)
+
+
+def test_a_large_batch_is_sent_in_several_requests(client, served, frames):
+    many = np.tile(frames[:, :3], (6, 1, 1, 1, 1))
+    predictions = client.predict(many)
+    assert served.batches == [16, 2]
+    np.testing.assert_allclose(predictions, np.tile(predictions[:3], (6, 1, 1, 1, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["grpc", "rest"])
+def test_a_model_a_version_or_a_label_is_asked_for(addresses, frames, name):
+    for choice in ({"label": "stable"}, {"version": 1}):
+        with Client(addresses[name], **choice) as client:
+            assert client.predict(frames[:, :3]).shape == (3, 3, 16, 16, 1)
+    for choice, error, message in [
+        ({"version": 7}, NotFoundError, "Servable not found for request: .*7"),
+        ({"model": "dfn"}, NotFoundError, "Servable not found for request: .*dfn"),
+        ({"label": "old"}, RequestError, "Unrecognized servable version label: old"),
+    ]:
+        with Client(addresses[name], **choice) as client, pytest.raises(error, match=message):
+            client.predict(frames[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (np.float64, "frames must be float32 .* Received: float64"),
+        (lambda x: x > 0.5, "Received: bool"),
+        (lambda x: x * 255, "divide grey levels by 255.* Received: values from 0.* to 25"),
+        (lambda x: x - 0.5, "Received: values from -0"),
+        (lambda x: np.where(x > 0.99, np.nan, x), "Received: values from nan to nan"),
+        (lambda x: x[:0], r"with B above 0. Received: \(0, 3, 16, 16, 1\)"),
+        (lambda x: x[0], r"frames must be \[B, T0, H, W, C\] .* Received: \(3, 16, 16, 1\)"),
+    ],
+)
+def test_frames_that_cannot_be_meant_are_not_sent(client, served, frames, change, message):
+    with pytest.raises(RequestError, match=message):
+        client.predict(change(frames[:, :3]))
+    assert served.batches == []
+
+
+def test_the_server_refuses_another_shape(client, frames):
+    with pytest.raises(RequestError, match=r"frames: float32 \(3, 2, 16, 16, 1\)"):
+        client.predict(frames[:, :2])
+
+
+def test_a_step_checks_its_frame(client, served, frames):
+    for wrong, message in [
+        (np.uint8(frames[:, 0]), "float32 and finite. Received: uint8"),
+        (frames[:, 0] * np.float32(np.inf), "float32 and finite"),
+        (frames, r"frame must be \[B, H, W, C\]"),
+    ]:
+        with pytest.raises(RequestError, match=message):
+            client.step(wrong)
+    assert served.batches == []
+
+
+def test_only_unavailable_is_tried_again(client, served, frames):
+    served.faults = ["UNAVAILABLE", "UNAVAILABLE"]
+    assert client.predict(frames[:, :3]).shape == (3, 3, 16, 16, 1)
+    served.faults = ["UNAVAILABLE"] * 4
+    with pytest.raises(UnavailableError, match="out of order"):
+        client.predict(frames[:, :3])
+    assert len(served.faults) == 1  # three attempts
+    for code, error in [("INTERNAL", ServingError), ("DEADLINE_EXCEEDED", DeadlineError)]:
+        served.faults = [code] * 2
+        with pytest.raises(error, match="out of order"):
+            client.predict(frames[:, :3])
+        assert len(served.faults) == 1
+
+
+def test_an_answer_that_takes_too_long_is_not_waited_for(addresses, served, frames):
+    served.faults, served.delay = [], 1.5
+    for address in addresses.values():
+        start = time.monotonic()
+        with Client(address, timeout=0.3) as client, pytest.raises(DeadlineError):
+            client.predict(frames[:, :3])
+        assert time.monotonic() - start < 1.4
+    served.delay = 0.0
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_a_server_that_is_not_there(monkeypatch, frames):
+    monkeypatch.setattr(serving, "_PAUSES", (0.01,))
+    for scheme in ("", "http://"):
+        with (
+            Client(f"{scheme}127.0.0.1:{free_port()}") as client,
+            pytest.raises(UnavailableError),
+        ):
+            client.predict(frames[:, :3])
+
+
+def test_the_pauses_between_attempts_end_with_the_deadline(monkeypatch, frames):
+    monkeypatch.setattr(serving, "_PAUSES", (0.1, 60.0))
+    start = time.monotonic()
+    with (
+        Client(f"http://127.0.0.1:{free_port()}", timeout=5.0) as client,
+        pytest.raises(UnavailableError),
+    ):
+        client.predict(frames[:, :3])
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        ({"outputs": []}, "gave no answer of a model server"),
+        ([], "gave no answer of a model server"),
+        ({"predictions": []}, "gave no answer of a model server"),
+        ({"predictions": [{"scores": 1}]}, "answer of serve has no 'predictions'.* scores"),
+    ],
+)
+def test_an_answer_of_something_else_is_an_error(addresses, frames, monkeypatch, reply, message):
+    monkeypatch.setattr(RestHandler, "do_POST", lambda self: self.reply("OK", reply))
+    with Client(addresses["rest"]) as client, pytest.raises(ServingError, match=message):
+        client.predict(frames[:, :3])
+
+
+def test_what_the_client_cannot_be_made_of(monkeypatch):
+    with pytest.raises(UserError, match="give a version or a label. Received: 1 and stable"):
+        Client("localhost:8500", version=1, label="stable")
+    with Client("http://") as client, pytest.raises(RequestError, match="Invalid URL"):
+        client.predict(np.zeros((1, 3, 16, 16, 1), np.float32))
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with pytest.raises(UserError, match=r"pip install 'lmvp-tf\[serving\]'"):
+        Client("localhost:8500")
+
+
+def test_the_errors_end_a_command_with_one_line():
+    assert issubclass(RequestError, UserError)
+    assert issubclass(NotFoundError, RequestError)
+    assert issubclass(ServingError, RunError)
+    assert {DeadlineError.__base__, UnavailableError.__base__} == {ServingError}
+
+
+KSERVE = """
+import sys
+import numpy as np
+import tensorflow as tf
+from kserve import Model, ModelServer
+from kserve.errors import InvalidInput
+
+class Served(Model):
+    def __init__(self):
+        super().__init__("lmvp")
+        self.signatures, self.ready = tf.saved_model.load(sys.argv[1]).signatures, True
+
+    def predict(self, payload, headers=None, response_headers=None):
+        rows, endpoint = payload["instances"], self.signatures[payload["signature_name"]]
+        dtypes = {k: s.dtype for k, s in endpoint.structured_input_signature[1].items()}
+        try:
+            inputs = {k: tf.constant([row[k] for row in rows], dtypes[k]) for k in rows[0]}
+            outputs = {k: v.numpy().tolist() for k, v in endpoint(**inputs).items()}
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            raise InvalidInput(str(error))
+        return {"predictions": [dict(zip(outputs, row)) for row in zip(*outputs.values())]}
+
+ModelServer(http_port=int(sys.argv[2]), enable_grpc=False, workers=1).start([Served()])
+"""
+
+
+@pytest.fixture(scope="module")
+def kserve_address(exported, tmp_path_factory):
+    """A server of the V1 protocol that others wrote, with the SavedModel behind it."""
+    pytest.importorskip("kserve")
+    port, log = free_port(), tmp_path_factory.mktemp("kserve") / "log"
+    with log.open("w") as stream:
+        command = [sys.executable, "-c", KSERVE, str(exported[1]), str(port)]
+        server = subprocess.Popen(command, stdout=stream, stderr=stream)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            try:
+                if requests.get(f"{address}/v1/models/lmvp", timeout=5).ok:
+                    break
+            except requests.RequestException:
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.slow
+def test_the_rest_bodies_are_understood_by_another_server(kserve_address, exported, frames):
+    expected = np.asarray(exported[0](frames[:, :3], num_predicted=3))
+    with Client(kserve_address, max_batch=2) as client:
+        np.testing.assert_allclose(client.predict(frames[:, :3]), expected, atol=1e-5)
+        levels = client.predict(np.uint8(np.rint(255 * frames[:, :3])))
+        np.testing.assert_allclose(levels / 255.0, expected, atol=2 / 255)
+        shapes = exported[0].state_shapes((3, 16, 16, 1))
+        state = {name: np.zeros((3, *shape), np.float32) for name, shape in shapes.items()}
+        for t in range(3):
+            frame, state = client.step(frames[:, t], state)
+        np.testing.assert_allclose(np.clip(frame, 0, 1), expected[:, 0], atol=1e-5)
+        with pytest.raises(RequestError, match="HTTP 400"):
+            client.predict(frames[:, :2])
+    with Client(kserve_address, "other") as client, pytest.raises(NotFoundError, match="other"):
+        client.predict(frames[:, :3])
+
+
+def test_the_model_config_loads_what_it_labels():
+    from google.protobuf import text_format
+
+    config = text_format.Parse(
+        (DEPLOY / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    )
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path) == ("lmvp", "/models/lmvp")
+    versions = set(model.model_version_policy.specific.versions)
+    assert versions
+    assert model.version_labels["stable"] in versions
+    assert set(model.version_labels.values()) <= versions
+
+
+def test_the_server_makes_the_batches_that_the_client_and_the_warm_up_count_on():
+    text = (DEPLOY / "batching_parameters.txt").read_text()
+    assert [int(n) for n in re.findall(r"^allowed_batch_sizes: (\d+)", text, re.M)] == list(
+        BATCH_SIZES
+    )
+    assert re.findall(r"^max_batch_size \{ value: (\d+) \}", text, re.M) == [str(BATCH_SIZES[-1])]
+
+
+def test_the_compose_file_names_files_that_are_there():
+    names = re.findall(r"=/config/(\S+)", (DEPLOY / "compose.yaml").read_text())
+    assert names == ["models.config", "batching_parameters.txt", "monitoring.config"]
+    assert all((DEPLOY / name).is_file() for name in names)
