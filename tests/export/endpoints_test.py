@@ -63,8 +63,9 @@ def check_stream(exported, video):
     return frames
 
 
-@pytest.mark.parametrize("motion", ["leaked", "frame_difference", "none"])
-@pytest.mark.parametrize("clip_length", [1, 3])
+@pytest.mark.parametrize(
+    ("motion", "clip_length"), [("leaked", 1), ("leaked", 3), ("frame_difference", 3), ("none", 3)]
+)
 def test_lmvp_frame_by_frame_is_its_rollout(tiny_config, tiny_video, motion, clip_length):
     values = {"model.motion": motion, "model.clip_length": clip_length, "model.dynamic_bias": True}
     exported = exportable(configs.replace(tiny_config, values))

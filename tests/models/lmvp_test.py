@@ -157,3 +157,33 @@ def test_next_clips_start_from_the_frames_of_the_rollout(model):
     frames = np.arange(3, dtype="float32").reshape(1, 3, 1, 1, 1)
     clips = model.next_clips(Rollout(tf.constant(frames), tf.constant(frames + 10)))
     np.testing.assert_array_equal(clips[0, :, 0, 0], [[0, 0, 10], [0, 1, 11], [1, 2, 12]])
+
+
+def test_without_motion_a_prediction_depends_on_the_current_frame_alone(tiny_config, tiny_video):
+    model = build_model(configs.replace(tiny_config, {"model.motion": "none"}))
+    other = tiny_video[:, :4].copy()
+    other[:, :3] = 1 - other[:, :3]  # another past, the same x_4
+    one, same = (model(tf.constant(x), num_predicted=2) for x in (tiny_video[:, :4], other))
+    np.testing.assert_array_equal(one, same)
+    leaked = build_model(tiny_config)
+    one, another = (leaked(tf.constant(x), num_predicted=2) for x in (tiny_video[:, :4], other))
+    assert np.max(np.abs(one - another)) > 1e-6
+
+
+def test_with_frame_differences_a_feature_depends_on_the_difference_alone(tiny_config, tiny_video):
+    model = build_model(configs.replace(tiny_config, {"model.motion": "frame_difference"}))
+    video = tf.constant(0.5 * tiny_video)
+    brighter = model.leak(model.clips(video + 0.25))
+    np.testing.assert_allclose(brighter, model.leak(model.clips(video)), atol=1e-5)
+    assert model(video[:, :4], num_predicted=2).shape == (2, 2, 32, 32, 1)
+
+
+def test_normalised_features_are_not_driven_into_saturation_by_bright_video(
+    tiny_config, tiny_video
+):
+    config = configs.replace(tiny_config, {"model.feature_normalization": True})
+    model = build_model(config)
+    head = model.discriminator.features.head
+    head.bias.assign(np.full(head.bias.shape, 9.0))  # alone: tanh(9) = 1 everywhere
+    features = model.leak(model.clips(tf.constant(tiny_video)))
+    assert np.mean(np.abs(features) > 0.99) < 0.1
