@@ -41,7 +41,8 @@ class FrameOptions:
       channels: 1 for luminance by ITU-R BT.601, 3 for RGB.
       stride: keep every stride-th frame.
       fps: keep so many frames per second instead, by dropping frames; None: use `stride`.
-      enlarge: take pictures that are smaller than `size` too. A dataset should not hold such.
+      enlarge: take pictures that are smaller than `size` too, which a dataset should not hold. The
+        pixels of a video are then interpolated, those of other sources repeated.
     """
 
     size: int = 64
