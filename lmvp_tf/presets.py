@@ -41,8 +41,8 @@ def moving_mnist_demo():
 def moving_mnist_small():
     """An hour or more on 2 cores: `python run_train.py --dataset=moving_mnist --preset=small`.
 
-    A run with nearly this plan reached MSE/frame 88.6 by pre-training and, with M at G's rate in the
-    main loop, 112.7 after it, on 500 test sequences: see docs/results.md.
+    A run with nearly this plan reached MSE/frame 88.6 by pre-training and, with M at G's rate in
+    the main loop, 112.7 after it, on 500 test sequences: see docs/results.md.
     """
     return Config(
         preset="small",
