@@ -1,6 +1,7 @@
 """The client against servers of this SavedModel, over gRPC and REST; and the files of deploy/."""
 
 import concurrent.futures
+import contextlib
 import http.server
 import json
 import pathlib
@@ -177,7 +178,8 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         self.send_response(HTTP[code])
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        with contextlib.suppress(BrokenPipeError):  # a client does not wait for ever
+            self.wfile.write(content)
 
     def log_message(self, *_):
         """Nothing."""
