@@ -84,7 +84,7 @@ class VideoPredictor(keras.Model):
         Returns:
           Supervision.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has nothing to train")
 
     def state_shapes(self, input_shape):
         """What `step` keeps from frame to frame, all of it float32.
