@@ -49,9 +49,9 @@ def moving_mnist_small():
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=4,
-            one_step_steps=1500,
-            pretrain_steps=2300,
-            max_steps=2700,
+            one_step_steps=2000,
+            pretrain_steps=3000,
+            max_steps=3600,
             guider_learning_rate=3e-5,  # Eq. 2 gives m_t another meaning: slowly, for G to follow
             warmup_steps=100,
             decay="cosine",
