@@ -134,6 +134,7 @@ def weighted_mean(values, weights):
 
 
 def _absolute_step(frames, axis):
-    if axis == 2:
-        return ops.abs(frames[:, :, 1:] - frames[:, :, :-1])
-    return ops.abs(frames[:, :, :, 1:] - frames[:, :, :, :-1])
+    # Split, because the gradient of a slice takes ten times as long on a CPU.
+    _, later = ops.split(frames, [1], axis)
+    earlier, _ = ops.split(frames, [frames.shape[axis] - 1], axis)
+    return ops.abs(later - earlier)

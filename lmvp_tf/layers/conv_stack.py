@@ -14,7 +14,11 @@ class ConvStack(keras.layers.Layer):
       negative_slope: of the leaky ReLUs.
       position_bias: the first convolution has a bias for every pixel instead of one per channel.
 
-    Input shape: [B, H, W, C].
+    Call arguments:
+      inputs: [B, H, W, C], or None where `coarse` is all.
+      coarse: [B, H / 2, W / 2, K], more channels, doubled as `convolve_doubled` doubles them, if
+        the first convolution has stride 1. The stack is then built for C + K channels.
+
     Output shape: [B, H / s, W / s, widths[-1]] with s the product of the strides.
     """
 
@@ -47,13 +51,27 @@ class ConvStack(keras.layers.Layer):
                     name="pixel_bias", shape=input_shape[1:], initializer="zeros"
                 )
 
-    def call(self, inputs):
+    def call(self, inputs, coarse=None):
         for i, convolution in enumerate(self.convolutions):
-            inputs = convolution(inputs)
+            if i == 0 and coarse is not None:
+                inputs = self._first_of_both(inputs, coarse)
+            else:
+                inputs = convolution(inputs)
             if i == 0 and self.position_bias:
                 inputs = inputs + ops.cast(self.pixel_bias, inputs.dtype)
             inputs = ops.leaky_relu(inputs, self.negative_slope)
         return inputs
+
+    def _first_of_both(self, inputs, coarse):
+        """The first convolution over [inputs, doubled coarse], without making either of them."""
+        first = self.convolutions[0]
+        coarse, kernel = (ops.cast(x, self.compute_dtype) for x in (coarse, first.kernel))
+        split = kernel.shape[2] - coarse.shape[-1]
+        maps = convolve_doubled(coarse, kernel[:, :, split:])
+        if inputs is not None:
+            inputs = ops.cast(inputs, self.compute_dtype)
+            maps += ops.conv(inputs, kernel[:, :, :split], padding="same")
+        return maps if first.bias is None else maps + ops.cast(first.bias, maps.dtype)
 
     def compute_output_shape(self, input_shape):
         for convolution in self.convolutions:
@@ -68,3 +86,22 @@ class ConvStack(keras.layers.Layer):
             "negative_slope": self.negative_slope,
             "position_bias": self.position_bias,
         }
+
+
+def convolve_doubled(maps, kernel):
+    """The 3x3 convolution, with zero padding, of maps whose every cell is repeated in a 2x2 square.
+
+    Of the nine cells under the kernel several are the same one: a transposed convolution with
+    stride 2, by a 4x4 kernel of sums, gives the same with 4/9 of the products.
+
+    Args:
+      maps: [B, h, w, K].
+      kernel: [3, 3, K, U].
+
+    Returns:
+      [B, 2 * h, 2 * w, U].
+    """
+    # Which rows, and columns, of the kernel meet the same cell, for the four of the new one.
+    sums = ops.cast([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], kernel.dtype)
+    kernel = ops.einsum("ip,jq,pqku->ijuk", sums, sums, kernel)
+    return ops.conv_transpose(maps, kernel, strides=2, padding="same")

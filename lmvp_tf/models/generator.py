@@ -94,9 +94,12 @@ class Generator(keras.Model):
         """All of G below the taps: [B, H, W, N] features; the filters are their projection."""
         spatial = self.spatial_encoder(frame)  # [B, H/2, W/2, .], f_t^s
         temporal = self.temporal_encoder(motion)  # [B, h, w, .], f_t^m
-        temporal = enlarge(temporal, spatial.shape[1] // temporal.shape[1])
-        hidden = self.filter_network(ops.concatenate([spatial, temporal], axis=-1))
-        hidden = self.pixel_network(enlarge(hidden, 2))
+        factor = spatial.shape[1] // temporal.shape[1]
+        if factor == 1:
+            hidden = self.filter_network(ops.concatenate([spatial, temporal], axis=-1))
+        else:
+            hidden = self.filter_network(spatial, coarse=enlarge(temporal, factor // 2))
+        hidden = self.pixel_network(None, coarse=hidden)
         return hidden if self.projection is None else self.projection(hidden)
 
     def get_config(self):
