@@ -9,6 +9,7 @@ Ctrl-C.
 
 import json
 import pathlib
+import re
 
 from absl import flags
 
@@ -50,9 +51,15 @@ _JIT_COMPILE = flags.DEFINE_bool("jit_compile", None, "Compile the whole trainin
 _MIXED_PRECISION = flags.DEFINE_enum(
     "mixed_precision",
     None,
-    ["none", "bfloat16"],
-    "Precision of the convolutions. Losses, states and weights stay float32. For accelerators: "
-    "on a CPU bfloat16 is several times slower.",
+    ["none", "bfloat16", "float16"],
+    "Precision of the convolutions. Losses, states and weights stay float32; float16 scales the "
+    "losses. For accelerators: on a CPU either is several times slower.",
+)
+_PROFILE = flags.DEFINE_string(
+    "profile",
+    None,
+    "START,STOP: record these steps and those between them for TensorBoard's profiler "
+    "(pip install tensorboard-plugin-profile).",
 )
 _DESCRIBE = flags.DEFINE_bool(
     "describe", False, "Print the config and the number of parameters as JSON, and exit."
@@ -87,6 +94,22 @@ def config_from_flags():
     return configs.validate(configs.replace(config, values | configs.parse_overrides(_SET.value)))
 
 
+def profiled_steps(text, max_steps):
+    """The two steps that a text such as "10,12" names.
+
+    Raises:
+      UserError: it is not two steps of the run, in order.
+    """
+    match = re.fullmatch(r"(\d+),(\d+)", text)
+    first, last = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= first <= last <= max_steps:
+        raise cli.UserError(
+            "--profile wants START,STOP, the first and the last step to record, from 1 to "
+            f"training.max_steps = {max_steps}. Received: {text}"
+        )
+    return first, last
+
+
 def describe(config):
     """The config and the trainable parameters per network, as JSON."""
     from lmvp_tf.training.checkpoint import build_model
@@ -118,9 +141,10 @@ def main(argv):
         step = xla_step.load_run(config, workdir, pathlib.Path(_LOAD_STATE.value))
         print(f"{workdir} is at step {step} now.")
         return
+    profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop  # TensorFlow takes seconds: not for --help or a bad flag
 
-    if loop.train(config, workdir):
+    if loop.train(config, workdir, profile):
         print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")
 
 

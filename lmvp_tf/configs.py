@@ -61,8 +61,10 @@ class TrainingConfig:
     halve_every: int = 4000  # steps, for decay="halve"
     clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
+    rolled: bool = True  # loops over time as `while` loops: a smaller graph, sooner ready
+    recompute: bool = False  # G's filters anew in the backward pass: less memory, more time
     jit_compile: bool = False  # compile the whole step by XLA
-    mixed_precision: str = "none"  # or "bfloat16"
+    mixed_precision: str = "none"  # or "bfloat16", or "float16" with loss scaling
     log_every: int = 10  # steps between lines of log.csv and TensorBoard's scalars
     validate_every: int = 250  # steps between validations, with pictures
     validation_sequences: int = 64
@@ -103,6 +105,8 @@ RESUMABLE = frozenset(
         "training.pretrain_steps",
         "training.max_steps",
         "training.max_seconds",
+        "training.rolled",
+        "training.recompute",
         "training.log_every",
         "training.validate_every",
         "training.validation_sequences",
@@ -114,7 +118,7 @@ _CHOICES = {
     "data.dataset": ("moving_mnist", "highway"),
     "losses.reconstruction": ("bce", "mse"),
     "training.decay": ("none", "cosine", "halve"),
-    "training.mixed_precision": ("none", "bfloat16"),
+    "training.mixed_precision": ("none", "bfloat16", "float16"),
 }
 _POSITIVE = (
     "data.num_inputs data.size data.channels data.num_digits data.window_stride "
@@ -220,6 +224,11 @@ def validate(config):
         raise UserError(
             "training.one_step_steps are the first of training.pretrain_steps and cannot be more. "
             f"Received: {training.one_step_steps} > {training.pretrain_steps}"
+        )
+    if training.recompute and not model_class(config.model_name).recomputes:
+        raise UserError(
+            "training.recompute is for models that filter (lmvp, dfn): the others have nothing "
+            f"large to compute anew. Received: --model={config.model_name}"
         )
     return config
 

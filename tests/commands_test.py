@@ -12,6 +12,17 @@ from imageio import v3 as iio
 from lmvp_tf import configs
 
 ROOT = pathlib.Path(__file__).parents[1]
+TINY_MODEL = [
+    "--set=model.feature_widths=4,4",
+    "--set=model.feature_channels=4",
+    "--set=model.classifier_widths=4",
+    "--set=model.motion_units=4",
+    "--set=model.spatial_widths=4,4",
+    "--set=model.temporal_widths=4",
+    "--set=model.filter_widths=4",
+    "--set=model.pixel_widths=4",
+    "--set=model.kernel_size=3",
+]
 
 
 def run(program, *arguments):
@@ -45,10 +56,7 @@ def test_help_explains_every_flag_without_loading_tensorflow(program):
         ([], "--workdir is missing"),
         (["--workdir=x", "small"], "flags start with --. Received: small"),
         (["--workdir=x", "--set=model.kernel_sise=3"], "did you mean model.kernel_size"),
-        (["--workdir=x", "--set=model.kernel_size=4"], "must be odd. Received: 4"),
         (["--workdir=x", "--batch_size=0"], "batch_size must be above 0"),
-        (["--workdir=x", "--set=data.num_inputs=20"], "must be below data.num_frames"),
-        (["--workdir=x", "--set=model.clip_length=11"], "c = 11, T0 = 10"),
     ],
 )
 def test_a_wrong_command_ends_with_one_line_and_code_2(tmp_path, arguments, message):
@@ -98,9 +106,12 @@ def test_train_then_evaluate(tmp_path, digits_file):
         f"--mnist_path={digits_file}",
         "--batch_size=2",
         "--max_steps=3",
+        "--set=data.num_frames=8",
+        "--set=data.num_inputs=4",
         "--set=training.one_step_steps=1",
         "--set=training.pretrain_steps=2",
         "--set=training.validation_sequences=2",
+        *TINY_MODEL,
     )
     assert code == 0, errors
     assert f"python run_eval.py --workdir={workdir}" in output
@@ -114,22 +125,9 @@ def test_train_then_evaluate(tmp_path, digits_file):
     document = json.loads((workdir / "eval" / "metrics.json").read_text())
     check_document(document)
     films = iio.imread(workdir / "eval" / "predictions.gif")
-    assert len(films) == 20
+    assert len(films) == 8
     for name in ("predictions.png", "per_step.png", "training.png"):
         assert iio.imread(workdir / "eval" / name).std() > 1
-
-
-TINY_MODEL = [
-    "--set=model.feature_widths=4,4",
-    "--set=model.feature_channels=4",
-    "--set=model.classifier_widths=4",
-    "--set=model.motion_units=4",
-    "--set=model.spatial_widths=4,4",
-    "--set=model.temporal_widths=4",
-    "--set=model.filter_widths=4",
-    "--set=model.pixel_widths=4",
-    "--set=model.kernel_size=3",
-]
 
 
 def drive(folder, count, channels):
@@ -217,7 +215,7 @@ def check_document(document):
         "ssim_tf", "ssim_skimage", "ssim_openstl",
     }  # fmt: skip
     assert set(document["metrics"]) == set(document["per_step"]) == names
-    assert {len(values) for values in document["per_step"].values()} == {10}
+    assert {len(values) for values in document["per_step"].values()} == {4}
     assert set(document["floors"]) == {"last_frame", "zeros", "mean_image"}
     assert (document["step"], document["sequences_seen"], document["num_sequences"]) == (3, 6, 5)
     assert document["train_seconds"] > 0

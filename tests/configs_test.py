@@ -86,6 +86,12 @@ def test_presets_are_valid_and_survive_json(dataset, preset, model):
     assert configs.from_dict(json.loads(json.dumps(configs.to_dict(config)))) == config
 
 
+def test_recomputing_is_refused_where_nothing_would_read_it():
+    config = presets.get("moving_mnist", "demo", "fpm")
+    with pytest.raises(UserError, match="models that filter .*Received: --model=fpm"):
+        configs.validate(configs.replace(config, {"training.recompute": True}))
+
+
 def test_presets_carry_their_name():
     for dataset, names in presets.PRESETS.items():
         for name in names:

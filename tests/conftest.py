@@ -37,7 +37,7 @@ def tiny_values():
     return dict(TINY)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """A Config whose steps are fast."""
     return configs.validate(configs.replace(configs.Config(), TINY))
@@ -49,12 +49,12 @@ def tiny_video():
     return np.random.default_rng(0).random((2, 7, 32, 32, 1), np.float32)
 
 
-@pytest.fixture
-def digits_file(tmp_path):
+@pytest.fixture(scope="session")
+def digits_file(tmp_path_factory):
     """An mnist.npz of a few blobs that stand in for digits."""
     rng = np.random.default_rng(1)
     digits = np.zeros((20, 28, 28), np.uint8)
     digits[:, 6:22, 9:19] = rng.integers(100, 256, (20, 16, 10))
-    path = tmp_path / "mnist.npz"
+    path = tmp_path_factory.mktemp("digits") / "mnist.npz"
     np.savez(path, x_train=digits, x_test=digits[::-1])
     return path

@@ -48,7 +48,9 @@ def load_exportable(workdir, horizon=None):
             f"--model={config.model_name} runs Python and OpenCV and cannot be exported: "
             "export another model"
         )
-    config = configs.replace(config, {"training.mixed_precision": "none"})
+    # A TFLite file cannot hold rolled loops.
+    plain = {"mixed_precision": "none", "rolled": False, "recompute": False}
+    config = configs.replace(config, {f"training.{name}": plain[name] for name in plain})
     model, step, _ = load_trained(workdir, config)
     return Exportable(
         model, config, step, horizon or config.data.num_frames - input_shape(config)[0]

@@ -8,7 +8,8 @@ from keras import ops
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.layers.conv_lstm_cell import ConvLSTMCell
-from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
+from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive, over_time
+from lmvp_tf.models.recurrence import recur
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,26 +90,26 @@ class ConvLSTM(VideoPredictor):
         self.head.build((*grid, sum(self.settings.units)))
 
     def call(self, inputs, *, num_predicted):
-        states = [
-            cell.initial_state(ops.shape(inputs)[0], *self._grid(inputs)) for cell in self.encoder
-        ]
-        for frame in ops.unstack(inputs, axis=1):
-            _, states = _step(self.encoder, self._to_patches(frame), states)
-        frames = []
-        for _ in range(num_predicted):
-            hidden, states = _step(self.forecaster, None, states)
-            logits = ops.cast(self.head(ops.concatenate(hidden, axis=-1)), "float32")
-            frames.append(self._to_frame(ops.sigmoid(logits)))
-        return ops.stack(frames, axis=1)
+        batch, patches = ops.shape(inputs)[0], over_time(self._to_patches, inputs)
+        states = [cell.initial_state(batch, *patches.shape[2:4]) for cell in self.encoder]
+        states, _ = recur(self._read, states, patches, rolled=self.rolled)
+        _, frames = recur(self._forecast, states, length=num_predicted, rolled=self.rolled)
+        return frames
+
+    def _read(self, states, patches):
+        hidden, states = _step(self.encoder, patches, states)
+        return states, hidden[-1]
+
+    def _forecast(self, states, _):
+        hidden, states = _step(self.forecaster, None, states)
+        logits = ops.cast(self.head(ops.concatenate(hidden, axis=-1)), "float32")
+        return states, self._to_frame(ops.sigmoid(logits))
 
     def supervise(self, video, num_inputs, num_real, backprop=True):
         del num_real, backprop  # nothing is fed back
         length = video.shape[1] - num_inputs
         predictions = self(video[:, :num_inputs], num_predicted=length)
         return Supervision(video[:, num_inputs:], predictions, num_inside=0)
-
-    def _grid(self, video):
-        return tuple(size // self.settings.patch_size for size in video.shape[2:4])
 
     def _to_patches(self, frame):
         """[B, H, W, C] -> [B, H/p, W/p, p*p*C]."""

@@ -1,6 +1,7 @@
 """Dynamic Filter Network, the baseline that LMVP's G comes from (De Brabandere et al. 2016)."""
 
 import dataclasses
+import functools
 import typing
 
 import keras
@@ -9,7 +10,6 @@ from keras import ops
 from lmvp_tf.errors import UserError
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter, filter_flow
 from lmvp_tf.layers.conv_stack import ConvStack
-from lmvp_tf.models.generator import enlarge
 from lmvp_tf.models.predictor import (
     Supervision,
     VideoPredictor,
@@ -18,6 +18,7 @@ from lmvp_tf.models.predictor import (
     past_shapes,
     slide,
 )
+from lmvp_tf.models.recurrence import recur
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +103,7 @@ class DFN(VideoPredictor):
     """
 
     Settings = DFNSettings
+    recomputes = True
     # Open loop from the start, the loss on the predicted frames alone; Adam's rate halved every
     # 4,000 steps.
     training_defaults: typing.ClassVar = {
@@ -205,16 +207,27 @@ class DFN(VideoPredictor):
         """
         states = self._states(real)
         first = 0 if one_step else states.shape[1] - 1
-        current = real[:, self.settings.num_seen - 1 + first :]
-        known = over_time(self._filtered, current, states[:, first:])
-        frames, predictions = ops.unstack(real, axis=1), ops.unstack(known, axis=1)
-        state = states[:, -1]
-        for _ in range(num_open - 1):
-            frames.append(predictions[-1] if backprop else ops.stop_gradient(predictions[-1]))
-            seen = ops.concatenate(frames[-self.settings.num_seen :], axis=-1)
-            state = self._encode(seen) + self._moved_on(state)
-            predictions.append(self._filtered(frames[-1], state))
-        return ops.stack(predictions, axis=1)
+        num_seen = self.settings.num_seen
+        known = self.over_frames(self._filtered, real[:, num_seen - 1 + first :], states[:, first:])
+        if num_open == 1:
+            return known
+        seen = ops.concatenate(ops.unstack(real[:, -num_seen:], axis=1), axis=-1)
+        _, following = recur(
+            functools.partial(self._go_on, backprop=backprop),
+            (seen, states[:, -1], known[:, -1]),
+            length=num_open - 1,
+            rolled=self.rolled,
+        )
+        return ops.concatenate([known, following], axis=1)
+
+    def _go_on(self, state, _, backprop):
+        """One step of the rollout on predictions; the state: what was seen, the memory, and x̂_t."""
+        seen, memory, frame = state
+        frame = frame if backprop else ops.stop_gradient(frame)
+        seen = ops.concatenate([seen[..., frame.shape[-1] :], frame], axis=-1)
+        memory = self._encode(seen) + self._moved_on(memory)
+        prediction = self.recomputed(self._filtered)(frame, memory)
+        return (seen, memory, prediction), prediction
 
     def filter_flow(self, video):
         states = self._states(video)
@@ -228,11 +241,14 @@ class DFN(VideoPredictor):
         num_seen = self.settings.num_seen
         length = real.shape[1] - num_seen + 1
         seen = ops.concatenate([real[:, i : i + length] for i in range(num_seen)], axis=-1)
-        encoded = ops.unstack(over_time(self._encode, seen), axis=1)
-        states = [encoded[0] + self._moved_on(ops.zeros_like(encoded[0]))]
-        for encoding in encoded[1:]:
-            states.append(encoding + self._moved_on(states[-1]))
-        return ops.stack(states, axis=1)
+        encoded = over_time(self._encode, seen)
+
+        def step(memory, encoding):
+            memory = encoding + self._moved_on(memory)
+            return memory, memory
+
+        _, states = recur(step, ops.zeros_like(encoded[:, 0]), encoded, rolled=self.rolled)
+        return states
 
     def _encode(self, seen):
         return ops.cast(self.encoder(seen), "float32")
@@ -242,7 +258,7 @@ class DFN(VideoPredictor):
 
     def _features(self, state):
         """All of the decoder below the taps: [B, h, w, U] -> [B, H, W, N]."""
-        features = self.pixel_network(enlarge(self.decoder(state), 2))
+        features = self.pixel_network(None, coarse=self.decoder(state))
         return ops.leaky_relu(self.projection(features), _SLOPE)
 
     def _filtered(self, frame, state):

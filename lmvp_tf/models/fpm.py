@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
+from lmvp_tf.models.recurrence import recur
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,29 +95,43 @@ class FPM(VideoPredictor):
 
     def _encode(self, inputs):
         """The state after x_1..x_T0."""
+
+        def step(states, frame):
+            hidden, states = _step(self.encoder, self._vector(frame), states)
+            return states, hidden
+
         states = [cell.get_initial_state(ops.shape(inputs)[0]) for cell in self.encoder]
-        for frame in ops.unstack(inputs, axis=1):
-            _, states = _step(self.encoder, self._vector(frame), states)
-        return states
+        return recur(step, states, inputs, rolled=self.rolled)[0]
 
     def _predict(self, inputs, states, length, known=None, backprop=True):
         """The future, [B, length, H, W, C], fed the `known` frames of it and then its own."""
-        known = [] if known is None else ops.unstack(known, axis=1)
-        frame, frames = inputs[:, -1], []
-        for i in range(length):
-            hidden, states = _step(self.predictor, self._vector(frame), states)
-            frames.append(self._frame(self.prediction_head(hidden)))
-            frame = frames[-1] if backprop else ops.stop_gradient(frames[-1])
-            frame = known[i] if i < len(known) else frame
-        return ops.stack(frames, axis=1)
+
+        def step(state, frame):
+            states, last = state
+            last = last if frame is None else frame
+            hidden, states = _step(self.predictor, self._vector(last), states)
+            prediction = self._frame(self.prediction_head(hidden))
+            fed = prediction if backprop else ops.stop_gradient(prediction)
+            return (states, fed), prediction
+
+        state = states, inputs[:, -1]
+        known = inputs[:, -1:] if known is None else ops.concatenate([inputs[:, -1:], known], 1)
+        num_fed = min(known.shape[1], length)
+        state, first = recur(step, state, known[:, :num_fed], rolled=self.rolled)
+        if num_fed == length:
+            return first
+        _, rest = recur(step, state, length=length - num_fed, rolled=self.rolled)
+        return ops.concatenate([first, rest], axis=1)
 
     def _reconstruct(self, inputs, states):
         """x̂_T0..x̂_1, [B, T0, H, W, C]."""
-        nothing, frames = ops.zeros_like(self._vector(inputs[:, 0])), []
-        for _ in range(inputs.shape[1]):
+        nothing = ops.zeros_like(self._vector(inputs[:, 0]))
+
+        def step(states, _):
             hidden, states = _step(self.reconstructor, nothing, states)
-            frames.append(self._frame(self.reconstruction_head(hidden)))
-        return ops.stack(frames, axis=1)
+            return states, self._frame(self.reconstruction_head(hidden))
+
+        return recur(step, states, length=inputs.shape[1], rolled=self.rolled)[1]
 
     def _vector(self, frame):
         return ops.reshape(frame, (-1, math.prod(self.frame_shape)))

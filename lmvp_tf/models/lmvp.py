@@ -1,6 +1,7 @@
 """LMVP: D, M and G, and the rollout that ties them into a video predictor (Figure 1)."""
 
 import dataclasses
+import functools
 import typing
 
 import keras
@@ -18,6 +19,7 @@ from lmvp_tf.models.predictor import (
     past_shapes,
     slide,
 )
+from lmvp_tf.models.recurrence import recur
 
 MOTIONS = ("leaked", "frame_difference", "none")
 
@@ -141,6 +143,7 @@ class LMVP(VideoPredictor):
     """
 
     Settings = LMVPSettings
+    recomputes = True
 
     def __init__(self, settings=None, **kwargs):
         super().__init__(settings, **kwargs)
@@ -219,7 +222,7 @@ class LMVP(VideoPredictor):
 
     def step(self, frame, state):
         clip, past = slide(frame, state)
-        feature = self.leak_last(ops.unstack(clip, axis=1))
+        feature = self.discriminator.features(ops.concatenate(ops.unstack(clip, axis=1), axis=-1))
         motion, (hidden, cell) = self.guider(feature, (state["hidden"], state["cell"]))
         return self.predict(frame, motion), {**past, "hidden": hidden, "cell": cell}
 
@@ -239,16 +242,34 @@ class LMVP(VideoPredictor):
         """
         if features is None:
             features = self.leak(self.clips(real))
-        motions, state = self.guider.guide(features)
+        motions, state = self.guide(features)
         first = 0 if one_step else real.shape[1] - 1
-        known = self.generate(real[:, first:], motions[:, first:])
-        frames, predictions = ops.unstack(real, axis=1), ops.unstack(known, axis=1)
-        for _ in range(num_open - 1):
-            frame = predictions[-1] if backprop else ops.stop_gradient(predictions[-1])
-            frames.append(frame)
-            motion, state = self.guider(self.leak_last(frames), state)
-            predictions.append(self.predict(frame, motion))
-        return Rollout(ops.stack(frames[first:], axis=1), ops.stack(predictions, axis=1))
+        frames = real[:, first:]
+        predictions = self.generate(frames, motions[:, first:])
+        if num_open > 1:
+            start = self.clips(real)[:, -1], state, predictions[:, -1]
+            _, (fed, following) = recur(
+                functools.partial(self._go_on, backprop=backprop),
+                start,
+                length=num_open - 1,
+                rolled=self.rolled,
+            )
+            frames = ops.concatenate([frames, fed], axis=1)
+            predictions = ops.concatenate([predictions, following], axis=1)
+        return Rollout(frames, predictions)
+
+    def _go_on(self, state, _, backprop):
+        """One step of the rollout on predictions; the state: the last clip, M's, and x̂_t."""
+        clip, memory, frame = state
+        frame = frame if backprop else ops.stop_gradient(frame)
+        clip = ops.concatenate([clip[..., frame.shape[-1] :], frame], axis=-1)
+        motion, memory = self.guider(self.discriminator.features(clip), memory)
+        prediction = self.recomputed(self.predict)(frame, motion)
+        return (clip, memory, prediction), (frame, prediction)
+
+    def guide(self, features):
+        """m_1..m_T of f_1..f_T, each [B, T, h, w, K], from zero states; and M's state after f_T."""
+        return self.guider.guide(features, rolled=self.rolled)
 
     def clips(self, video):
         """The clip x_{t-c+1:t} of every t; before t = c, the first frame stands in for what is
@@ -275,16 +296,9 @@ class LMVP(VideoPredictor):
         """f_t = F(clip_t) for all clips in one call: [B, T, H, W, c * C] -> [B, T, h, w, K]."""
         return over_time(self.discriminator.features, clips)
 
-    def leak_last(self, frames):
-        """f_t of the clip that ends a list of frames, each [B, H, W, C]; returns [B, h, w, K]."""
-        length = self.clip_length
-        clip = frames[-length:]
-        clip = [clip[0]] * (length - len(clip)) + clip
-        return self.discriminator.features(ops.concatenate(clip, axis=-1))
-
     def generate(self, frames, motions):
         """x̂_{t+1} = G(x_t, m_t) for all t in one call: [B, T, H, W, C] -> [B, T, H, W, C]."""
-        return over_time(self.predict, frames, motions)
+        return self.over_frames(self.predict, frames, motions)
 
     def predict(self, frame, motion):
         """x̂_{t+1} = G(x_t, m_t): [B, H, W, C] -> [B, H, W, C]."""
@@ -292,7 +306,7 @@ class LMVP(VideoPredictor):
 
     def filter_flow(self, video):
         """Where G's filters point when every frame is real, (dy, dx) in pixels: [B, T, H, W, 2]."""
-        motions, _ = self.guider.guide(self.leak(self.clips(video)))
+        motions, _ = self.guide(self.leak(self.clips(video)))
         generator = self.generator
         features = over_time(generator.filter_features, video, self._shown(motions))
         return over_time(lambda x: filter_flow(generator.adaptive_filter.filters(x)), features)

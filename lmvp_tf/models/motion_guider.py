@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from lmvp_tf.layers.conv_lstm_cell import ConvLSTMCell
+from lmvp_tf.models.recurrence import recur
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
@@ -44,23 +45,25 @@ class MotionGuider(keras.Model):
         state = self.cell(features, state)
         return ops.cast(self.head(state[0]), "float32"), state
 
-    def guide(self, features, state=None):
+    def guide(self, features, state=None, rolled=False):
         """Runs M over features that are all known, from zero states or from `state`.
 
         Args:
           features: f_1..f_T, [B, T, h, w, K].
           state: M's state before f_1; zeros when left out.
+          rolled: see `lmvp_tf.models.recurrence.recur`.
 
         Returns:
           m_1..m_T, [B, T, h, w, K], and the state after f_T.
         """
         if state is None:
             state = self.initial_state(ops.shape(features)[0], *features.shape[2:4])
-        hidden = []
-        for feature in ops.unstack(features, axis=1):
+
+        def step(state, feature):
             state = self.cell(feature, state)
-            hidden.append(state[0])
-        hidden = ops.stack(hidden, axis=1)
+            return state, state[0]
+
+        state, hidden = recur(step, state, features, rolled=rolled)
         motions = self.head(ops.reshape(hidden, (-1, *hidden.shape[2:])))
         return ops.reshape(ops.cast(motions, "float32"), (-1, *features.shape[1:])), state
 

@@ -40,11 +40,17 @@ class VideoPredictor(keras.Model):
       training_defaults: {path of a config field: value}, how its authors trained it, where that
         differs from a preset's way.
       exportable: whether it is made of TensorFlow operations alone.
+      rolled: whether its loops over time are, see `lmvp_tf.models.recurrence.recur`. May be set.
+      recomputes: whether `recompute` may be set: then what is large (filters, and what they are
+        made from) is not kept for the backward pass but computed anew. Loops are then unrolled.
     """
 
     Settings = NoSettings
     training_defaults: typing.ClassVar = {}
     exportable = True
+    rolled = False
+    recomputes = False
+    recompute = False
 
     def __init__(self, settings=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
@@ -85,6 +91,17 @@ class VideoPredictor(keras.Model):
           Supervision.
         """
         raise NotImplementedError(f"{type(self).__name__} has nothing to train")
+
+    def over_frames(self, function, *tensors):
+        """`over_time`; with `recompute` one time step after the other, for the sake of memory."""
+        if not self.recompute:
+            return over_time(function, *tensors)
+        steps = zip(*(ops.unstack(x, axis=1) for x in tensors), strict=True)
+        return ops.stack([self.recomputed(function)(*step) for step in steps], axis=1)
+
+    def recomputed(self, function):
+        """The function itself; with `recompute` it keeps nothing but its inputs."""
+        return keras.remat(function) if self.recompute else function
 
     def state_shapes(self, input_shape):
         """What `step` keeps from frame to frame, all of it float32.

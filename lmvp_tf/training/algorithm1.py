@@ -50,32 +50,32 @@ def pretrain_step(model, optimizers, config, video, num_real):
       A dict of float32 scalars.
     """
     networks = model.networks
-    with tf.GradientTape() as d_tape, tf.GradientTape() as joint_tape:
-        f = model.leak(model.clips(video))
+    with tf.GradientTape() as joint_tape:
+        with tf.GradientTape() as d_tape:
+            f = model.leak(model.clips(video))
         rollout = model.rollout(
             video[:, :num_real],
             config.data.num_frames - num_real,
             f[:, :num_real],
             backprop=config.training.backprop_through_time,
         )
-        real = over_time(model.discriminator.classify, f)
-        fake = over_time(model.discriminator, tf.stop_gradient(model.next_clips(rollout)))
-        loss_d = losses.discriminator_loss(real, fake)
         reconstruction = _reconstruction(config, video, rollout.predictions)
         joint = reconstruction
         if config.losses.pretrain_learner_weight:
-            f = tf.stop_gradient(f)
-            learner = losses.learner_loss(model.guider.guide(f[:, :-1])[0], f)
+            fixed = tf.stop_gradient(f)
+            learner = losses.learner_loss(model.guide(fixed[:, :-1])[0], fixed)
             joint = joint + config.losses.pretrain_learner_weight * learner
+    fake_clips = tf.stop_gradient(model.next_clips(rollout))
+    with d_tape:
+        real = over_time(model.discriminator.classify, f)
+        fake = over_time(model.discriminator, fake_clips)
+        loss_d = losses.discriminator_loss(real, fake)
 
     # Line 4: theta_D.
     theta_d = networks["F"] + networks["C"]
-    report = update("D", optimizers["D"], theta_d, d_tape.gradient(loss_d, theta_d))
+    report = update(optimizers, d_tape, loss_d, {"D": theta_d})
     # Line 5: theta_G, theta_F and theta_M, by L_recons.
-    thetas = {name: networks[name] for name in ("F", "M", "G")}
-    gradients = joint_tape.gradient(joint, thetas)
-    for name, theta in thetas.items():
-        report |= update(name, optimizers[name], theta, gradients[name])
+    report |= update(optimizers, joint_tape, joint, {name: networks[name] for name in "FMG"})
     report |= {"L_dis": loss_d, "L_recons": reconstruction}
     if config.losses.pretrain_learner_weight:
         report["L_M_L"] = learner
@@ -110,21 +110,20 @@ def train_step(model, optimizers, config, video):
         real = over_time(model.discriminator, real_clips)
         fake = over_time(model.discriminator, fake_clips)
         loss_d = losses.discriminator_loss(real, fake)
-    report = update("D", optimizers["D"], theta_d, d_tape.gradient(loss_d, theta_d))
+    report = update(optimizers, d_tape, loss_d, {"D": theta_d})
 
     # Lines 11-14: train the motion guider, on real clips alone, whose features line 17 reads too.
     f = tf.stop_gradient(model.leak(real_clips))
     with tf.GradientTape() as m_tape:
-        m, _ = model.guider.guide(f[:, :-1])
+        m, _ = model.guide(f[:, :-1])
         learner = losses.learner_loss(m, f)
-    theta_m = networks["M"]
-    report |= update("M", optimizers["M"], theta_m, m_tape.gradient(learner, theta_m))
+    report |= update(optimizers, m_tape, learner, {"M": networks["M"]})
 
     # Lines 15-17: train the generator. f̂_t, m̂_t and x̂_t are inputs; F and M are fixed.
     frames = tf.stop_gradient(rollout.frames)
     f_hat = tf.stop_gradient(model.leak(model.clips(frames)[:, num_inputs:]))
     f_hat = tf.concat([f[:, :num_inputs], f_hat], axis=1)
-    m_hat = tf.stop_gradient(model.guider.guide(f_hat)[0])
+    m_hat = tf.stop_gradient(model.guide(f_hat)[0])
     with g_tape:
         predictions = model.generate(frames, m_hat)
         f_hat_next = model.leak(model.next_clips(Rollout(frames, predictions)))
@@ -132,8 +131,7 @@ def train_step(model, optimizers, config, video):
         if not backprop:
             reconstruction = _reconstruction(config, video, predictions)
         loss_g = losses.generator_loss(reconstruction, teacher, config.losses.gamma)
-    theta_g = networks["G"]
-    report |= update("G", optimizers["G"], theta_g, g_tape.gradient(loss_g, theta_g))
+    report |= update(optimizers, g_tape, loss_g, {"G": networks["G"]})
     report |= {"L_dis": loss_d, "L_M_L": learner, "L_M_T": teacher}
     report |= {"L_recons": reconstruction, "L_gen": loss_g}
     return report | _accuracy(real, fake)

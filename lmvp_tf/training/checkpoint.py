@@ -13,6 +13,8 @@ def build_model(config):
         config.training.mixed_precision, f"mixed_{config.training.mixed_precision}"
     )
     model = model_class(config.model_name)(config.model, dtype=policy, name=config.model_name)
+    model.recompute = config.training.recompute
+    model.rolled = config.training.rolled and not model.recompute
     model.build((None, config.data.num_inputs, *_frame_shape(config)))
     return model
 

@@ -21,21 +21,24 @@ from lmvp_tf.models.lmvp import LMVP
 from lmvp_tf.training import algorithm1, supervised
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 from lmvp_tf.training.log import RunLog, flow_picture, strip
+from lmvp_tf.training.profiler import Profiler
 
 
-def train(config, workdir):
+def train(config, workdir, profile=None):
     """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir
     stopped.
 
     Args:
       config: the Config; saved as config.json in the workdir.
       workdir: a pathlib.Path, made when it is missing.
+      profile: (first, last), steps to record for TensorBoard's profiler; None for none.
 
     Returns:
       True when the run is complete, False when a signal stopped it; it is saved either way.
 
     Raises:
-      UserError: the workdir belongs to another config or to other data, or cannot be written.
+      UserError: the workdir belongs to another config or to other data, or cannot be written, or
+        the run is past the steps to record.
       RunError: a loss is not finite, or the disk is full.
     """
     training = config.training
@@ -52,10 +55,16 @@ def train(config, workdir):
     checkpoints = Checkpoints(workdir, state.checkpoint)
     if checkpoints.restore():
         print(f"Goes on from step {int(state.step)} of {workdir}.")
+    if profile and profile[0] <= int(state.step):
+        raise UserError(
+            f"--profile={profile[0]},{profile[1]}: the run is at step {int(state.step)} already; "
+            "give later steps"
+        )
     try:
         run_log = RunLog(workdir, config, int(state.step))
-        with _StopSignals() as stop, contextlib.closing(run_log):
-            _run_steps(config, state, videos, run_log, checkpoints, stop)
+        profiler = Profiler(workdir, profile)
+        with _StopSignals() as stop, contextlib.closing(run_log), contextlib.closing(profiler):
+            _run_steps(config, state, videos, run_log, checkpoints, profiler, stop)
     except OSError as error:
         raise RunError(
             f"{workdir} cannot be written any more ({error.strerror or error}) at step "
@@ -109,7 +118,7 @@ def procedure(model):
     return algorithm1 if isinstance(model, LMVP) else supervised
 
 
-def _run_steps(config, state, videos, run_log, checkpoints, stop):
+def _run_steps(config, state, videos, run_log, checkpoints, profiler, stop):
     training = config.training
     step = int(state.step)
     if training.jit_compile:
@@ -128,7 +137,7 @@ def _run_steps(config, state, videos, run_log, checkpoints, stop):
             phase = phase_of(training, step)
             with clock.waiting():
                 batch = next(batches)
-            with clock.stepping():
+            with clock.stepping(), profiler.step(step + 1):
                 report = {name: float(value) for name, value in steps[phase](batch).items()}
             step += 1
             _check_finite(report, step)
@@ -192,7 +201,9 @@ def _complete(config, state):
 
 
 def _check_finite(report, step):
-    bad = [name for name, value in report.items() if not np.isfinite(value)]
+    # A gradient that overflows is not the end: in float16 its step is left out.
+    names = [name for name in report if not name.startswith("gradient_norm")]
+    bad = [name for name in names if not np.isfinite(report[name])]
     if bad:
         raise RunError(
             f"{', '.join(bad)} not finite at step {step}: training has diverged. The last "

@@ -75,5 +75,7 @@ def _adam(name, rate, theta, training):
         global_clipnorm=training.clip_norm or None,
         name=f"adam_{name}",
     )
+    if training.mixed_precision == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(theta)
     return optimizer

@@ -36,7 +36,7 @@ def supervised_step(model, optimizers, config, video, num_real):
     Returns:
       A dict of float32 scalars.
     """
-    settings, theta = config.losses, model.networks["G"]
+    settings = config.losses
     with tf.GradientTape() as tape:
         targets, predictions, num_inside = model.supervise(
             video, config.data.num_inputs, num_real, config.training.backprop_through_time
@@ -51,5 +51,4 @@ def supervised_step(model, optimizers, config, video, num_real):
             settings.gdl_weight,
             settings.gdl_alpha,
         )
-    report = update("G", optimizers["G"], theta, tape.gradient(loss, theta))
-    return {"L_recons": loss, **report}
+    return {"L_recons": loss} | update(optimizers, tape, loss, model.networks)

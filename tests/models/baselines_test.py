@@ -1,6 +1,7 @@
 """The baselines: published sizes, oracles, learning, saving."""
 
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -182,6 +183,15 @@ def test_fpm_reconstructs_its_input_backwards_and_is_fed_the_real_future_only_in
 def test_the_last_frame_is_repeated(tiny_video):
     predicted = model_class("last_frame")()(tf.constant(tiny_video[:, :T0]), num_predicted=3)
     np.testing.assert_array_equal(predicted, np.repeat(tiny_video[:, T0 - 1 : T0], 3, axis=1))
+
+
+@pytest.mark.parametrize("package", ["cv2", "tensorflow_addons.image"])
+def test_flow_names_the_extra_where_a_package_is_missing(monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)  # importing it raises ImportError
+    with pytest.raises(
+        UserError, match=r"Python 3.10 and 3.11 alone: pip install 'lmvp-tf\[addons"
+    ):
+        model_class("flow")()
 
 
 def test_flow_continues_a_constant_motion():

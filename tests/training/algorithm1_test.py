@@ -166,15 +166,17 @@ def test_the_fake_clips_end_with_the_predictions(tiny_config, tiny_video):
     np.testing.assert_array_equal(clips[..., 1:2], frames)
 
 
+@pytest.mark.slow
 def test_a_step_is_the_same_eagerly_and_compiled(tiny_config, tiny_video):
-    video = tf.constant(tiny_video)
+    config = configs.replace(tiny_config, {"data.num_frames": 5, "data.num_inputs": 3})
+    video = tf.constant(tiny_video[:, :5])
     results = []
     for wrap in (lambda f: f, tf.function, lambda f: tf.function(f, jit_compile=True)):
-        state = make_state(tiny_config)
+        state = make_state(config)
         pretrain = wrap(
-            lambda v, s=state: algorithm1.pretrain_step(s.model, s.optimizers, tiny_config, v, 4)
+            lambda v, s=state: algorithm1.pretrain_step(s.model, s.optimizers, config, v, 3)
         )
-        main = wrap(lambda v, s=state: algorithm1.train_step(s.model, s.optimizers, tiny_config, v))
+        main = wrap(lambda v, s=state: algorithm1.train_step(s.model, s.optimizers, config, v))
         results.append({**pretrain(video), **main(video)})
     for other in results[1:]:
         for name, value in results[0].items():

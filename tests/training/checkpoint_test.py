@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import algorithm1
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained
 
 
-def test_every_variable_returns_optimizer_slots_included(tiny_config, tiny_video, tmp_path):
+@pytest.mark.parametrize("precision", ["none", "float16"])  # which scales its losses
+def test_every_variable_returns_optimizer_slots_included(
+    tiny_config, tiny_video, tmp_path, precision
+):
+    tiny_config = configs.replace(tiny_config, {"training.mixed_precision": precision})
     state = TrainState(tiny_config)
     algorithm1.pretrain_step(state.model, state.optimizers, tiny_config, tf.constant(tiny_video), 4)
     state.step.assign(7)

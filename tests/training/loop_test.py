@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from lmvp_tf.training.checkpoint import load_trained
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(tiny_config, digits_file):
     return configs.replace(tiny_config, {"data.mnist_path": str(digits_file)})
 
@@ -48,6 +49,7 @@ def run_in_new_process(config, workdir):
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, tmp_path):
     """3 steps, a new process, 3 more steps: every phase, every optimizer, the order of the data."""
+    config = configs.replace(config, {"data.num_frames": 5, "data.num_inputs": 3})
     loop.train(config, tmp_path / "whole")
     shorter = configs.replace(config, {"training.max_steps": 3})
     run_in_new_process(shorter, tmp_path / "parts")
@@ -67,12 +69,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, tmp_path)
     assert [int(step) for step, *_ in losses[0]] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.fixture
-def trained(config, tmp_path):
-    """A workdir of two steps."""
+@pytest.fixture(scope="module")
+def trained_once(config, tmp_path_factory):
+    """A workdir of two steps, to be copied."""
     config = configs.replace(config, {"training.max_steps": 2, "training.validate_every": 2})
-    assert loop.train(config, tmp_path / "run")
-    return config, tmp_path / "run"
+    workdir = tmp_path_factory.mktemp("trained") / "run"
+    assert loop.train(config, workdir)
+    return config, workdir
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path):
+    """A workdir of two steps."""
+    config, workdir = trained_once
+    return config, shutil.copytree(workdir, tmp_path / "run")
 
 
 def test_it_writes_config_log_and_tensorboard(trained):
@@ -102,6 +112,15 @@ def test_it_writes_config_log_and_tensorboard(trained):
         "filters",
         "config",
     } <= tags
+
+
+def test_profiled_steps_are_recorded_with_their_operations(config, tmp_path):
+    config = configs.replace(config, {"training.max_steps": 2, "training.validate_every": 3})
+    loop.train(config, tmp_path / "run", profile=(2, 2))
+    (recorded,) = (tmp_path / "run").glob("plugins/profile/*/*.xplane.pb")
+    assert b"Conv2DBackpropFilter" in recorded.read_bytes()
+    with pytest.raises(UserError, match="--profile=2,5: the run is at step 2 already"):
+        loop.train(config, tmp_path / "run", profile=(2, 5))
 
 
 def test_the_same_command_after_the_end_trains_no_further(trained):
