@@ -1,9 +1,19 @@
 """Exports a trained run, so that other programs can run the model.
 
     python run_export.py --workdir=runs/mm --format=saved_model --output=serving/lmvp
+    python run_export.py --workdir=runs/mm --format=tflite --output=tflite
+    python run_export.py --workdir=runs/mm --format=weights --output=results/moving_mnist/mine
 
 saved_model: serving/lmvp/<version>/ for TensorFlow Serving, with the endpoints serve (also
 serving_default), serve_uint8 and serve_step. deploy/README.md shows how to serve it.
+
+tflite: tflite/<variant>.tflite with the signatures serve and serve_step, for one video at a time.
+Each variant is measured on test sequences beside the model (the table goes to tflite.json too);
+one whose error is more than 2% above the model's is not left behind. Variants: float32, float16,
+weight_int8, dynamic_int8 and mixed_int8.
+
+weights: a Keras file for each network, with config, log, the figures of run_eval.py and a README:
+the form in which results/ has them. Every tool takes such a folder for a workdir.
 """
 
 import pathlib
@@ -11,6 +21,7 @@ import pathlib
 from absl import flags
 
 from lmvp_tf import cli
+from lmvp_tf.errors import RunError
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
 _OUTPUT = flags.DEFINE_string(
@@ -19,6 +30,17 @@ _OUTPUT = flags.DEFINE_string(
 _HORIZON = flags.DEFINE_integer(
     "horizon", None, "Frames that the model predicts at a time; as many as in training.", 1
 )
+_VARIANTS = flags.DEFINE_list("variants", None, "tflite: which ones, a,b,...; all by default.")
+_NUM_SEQUENCES = flags.DEFINE_integer(
+    "num_sequences", 64, "tflite: measure on the first so many test sequences.", 1
+)
+_MNIST_PATH = flags.DEFINE_string(
+    "mnist_path", None, "tflite: MNIST, where it is not where the training run found it."
+)
+_HIGHWAY_PATH = flags.DEFINE_string(
+    "highway_path", None, "tflite: Highway dataset, where it is not where training found it."
+)
+_NOTE = flags.DEFINE_string("note", "", "weights: where it was trained, a sentence for the README.")
 
 
 def saved_model(workdir, output, horizon):
@@ -37,7 +59,41 @@ def saved_model(workdir, output, horizon):
         )
 
 
-EXPORTERS = {"saved_model": saved_model}
+def tflite(workdir, output, horizon):
+    """Exports .tflite files, and prints what was measured."""
+    from lmvp_tf.export import tflite, tflite_measure
+
+    paths = {"data.mnist_path": _MNIST_PATH.value, "data.highway_path": _HIGHWAY_PATH.value}
+    measured = tflite.export(
+        workdir,
+        output,
+        tflite.VARIANTS if _VARIANTS.value is None else _VARIANTS.value,
+        horizon,
+        _NUM_SEQUENCES.value,
+        {field: path for field, path in paths.items() if path},
+    )
+    print(f"\n{tflite_measure.table(measured)}\n")
+    passed = [
+        output / f"{name}.tflite" for name, one in measured.items() if name and not one.failure
+    ]
+    if not passed:
+        raise RunError(f"no variant passed; what they predict is in {output / 'tflite.json'}")
+    print(f"Written to {output}: {', '.join(path.name for path in passed)}, tflite.json")
+
+
+def weights(workdir, output, horizon):
+    """Writes the weights and all that belongs to them."""
+    from lmvp_tf.export.published import publish
+
+    if horizon is not None:
+        raise cli.UserError(
+            "--horizon is for exported models: weights predict any number of frames"
+        )
+    publish(workdir, output, _NOTE.value)
+    print(f"Written to {output}. Evaluate it: python run_eval.py --workdir={output}")
+
+
+EXPORTERS = {"saved_model": saved_model, "tflite": tflite, "weights": weights}
 _FORMAT = flags.DEFINE_enum("format", "saved_model", list(EXPORTERS), "What to write.")
 
 

@@ -1,10 +1,7 @@
 """A trained model as a SavedModel, the way TensorFlow Serving reads it: `<output>/<version>/`."""
 
-import contextlib
 import errno
 import pathlib
-import shutil
-import tempfile
 import typing
 
 import keras
@@ -12,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from lmvp_tf import configs
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError
 from lmvp_tf.export import check, warmup
 from lmvp_tf.export.endpoints import endpoints, load_exportable, use_filter
+from lmvp_tf.export.folder import unseen_folder
 from lmvp_tf.files import write_json
 
 TOLERANCE = 1e-5  # of a pixel or a part of the state, between the checkpoint and what was written
@@ -50,7 +48,7 @@ def export(workdir, output, horizon=None):
     """
     exportable = load_exportable(workdir, horizon)
     requests, answers = sample(exportable)
-    with _folder_to_be(output) as folder:
+    with unseen_folder(output) as folder:
         write(exportable, folder)
         difference = max_difference(answers, check.answers(folder, requests))
         if not difference < TOLERANCE:  # so that NaN fails too
@@ -128,29 +126,6 @@ def max_difference(expected, received):
                 difference = np.maximum(difference - 1, 0) / 255
             differences.append(difference.max())
     return float(np.max(differences))
-
-
-@contextlib.contextmanager
-def _folder_to_be(output):
-    """Yields a new folder in `output` with a name that no server reads; removes it in the end.
-
-    Raises:
-      UserError: `output` cannot be a folder.
-      RunError: it cannot be written.
-    """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"--output={output} is a file: give the folder that keeps the versions")
-    folder = None
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=".export-", dir=output))
-        yield folder
-    except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or error
-        raise RunError(f"cannot write to {output}: {reason}") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)  # it is gone where all went well
 
 
 def _publish(folder, output):

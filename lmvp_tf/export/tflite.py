@@ -1,0 +1,327 @@
+"""A trained model as .tflite files: one for each way to keep its weights and to compute.
+
+| variant      | weights                       | computes in                                       |
+|--------------|-------------------------------|---------------------------------------------------|
+| float32      | float32                       | float32                                           |
+| float16      | float16                       | float32                                           |
+| weight_int8  | int8, a scale for each channel | float32                                          |
+| dynamic_int8 | int8                          | int8 where there are weights, scaled as it runs   |
+| mixed_int8   | int8 in convolutions          | int8 in convolutions, scaled by training videos;  |
+|              |                               | float32 in filters, recurrence and all else       |
+
+A file has two signatures, which share the weights: "serve" and "serve_step" of
+`lmvp_tf.export.endpoints`, with a batch of one video.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import io
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from lmvp_tf import configs
+from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.export import tflite_measure
+from lmvp_tf.export.endpoints import endpoints, input_shape, load_exportable, use_filter
+from lmvp_tf.export.folder import unseen_folder
+from lmvp_tf.export.tflite_measure import Figures, Measured, Signatures
+from lmvp_tf.files import write_json
+
+VARIANTS = ("float32", "float16", "weight_int8", "dynamic_int8", "mixed_int8")
+_PACKAGES = ("ai-edge-litert", "litert-quantizer")
+_CALIBRATION_VIDEOS = 16
+
+
+def export(workdir, output, variants=VARIANTS, horizon=None, num_sequences=64, data=None):
+    """Writes `<output>/<variant>.tflite` and `<output>/tflite.json`, what was measured.
+
+    Each variant predicts test sequences, and one that fails there is not left behind, not even from
+    an earlier export: see `tflite_measure.compare`. Files of variants not asked for stay.
+
+    Args:
+      workdir: a pathlib.Path that run_train.py wrote.
+      output: a pathlib.Path, a folder; made when it is missing.
+      variants: of `VARIANTS`.
+      horizon: S, how many frames to predict; None for as many as in training.
+      num_sequences: how many test sequences to measure on.
+      data: {path of a config field: value} that differs from the training run's, for data that
+        have moved since.
+
+    Returns:
+      {variant: Measured}, and the model's under None.
+
+    Raises:
+      UserError: no such run, variant or data, a model that cannot be exported, a missing package.
+      RunError: the files cannot be written, or the model not converted.
+    """
+    _check(variants)
+    exportable = load_exportable(workdir, horizon)
+    num_inputs = exportable.config.data.num_inputs
+    config = configs.replace(
+        exportable.config, {**(data or {}), "data.num_frames": num_inputs + exportable.horizon}
+    )
+    videos = open_videos(config.data)
+    print(f"Data: {videos.source}")
+    with unseen_folder(output) as folder:
+        paths, measured = convert(exportable, variants, videos, folder)
+        test = np.concatenate(list(videos.test(num_sequences, _CALIBRATION_VIDEOS)))
+        measured |= measure(exportable, paths, test)
+        _publish(output, paths, measured)
+        write_json(output / "tflite.json", _document(exportable, measured, len(test)))
+    return measured
+
+
+def convert(exportable, variants, videos, folder):
+    """Writes the variants to a folder, unmeasured.
+
+    Args:
+      exportable: an Exportable. Its model is left with the filters that are exported.
+      variants: of `VARIANTS`.
+      videos: the dataset, from `open_videos`: "mixed_int8" is scaled by its training videos.
+      folder: a pathlib.Path.
+
+    Returns:
+      {variant: pathlib.Path} of the files, and {variant: Measured}, failed, of those that the
+      quantizer could not make.
+
+    Raises:
+      RunError: the model cannot be converted at all.
+    """
+    base, paths, failed = folder / "base.tflite", {}, {}
+    base.write_bytes(_float32(exportable, folder / "saved_model"))
+    for variant in variants:
+        path = folder / f"{variant}.tflite"
+        try:
+            path.write_bytes(_quantized(base, variant, exportable, videos))
+            paths[variant] = path
+        except OSError:
+            raise
+        except Exception as error:  # the quantizer raises whatever its parts do
+            reason = f"it cannot be made: {_first_line(error)}"
+            failed[variant] = Measured({name: Figures() for name in Signatures._fields}, reason)
+    return paths, failed
+
+
+def measure(exportable, paths, videos):
+    """Runs files beside the model that they are from.
+
+    Args:
+      exportable: the Exportable.
+      paths: {name: pathlib.Path} of .tflite files.
+      videos: [N, T0 + S, H, W, C] float32 in [0, 1], test sequences.
+
+    Returns:
+      {name: Measured}, and the model's under None. A file that failed is not timed.
+
+    Raises:
+      RunError: the model itself predicts values that are not finite.
+    """
+    shape = input_shape(exportable.config)
+    state_shapes = exportable.model.state_shapes(shape)
+    predict = functools.partial(
+        tflite_measure.predict, videos=videos, num_inputs=shape[0], state_shapes=state_shapes
+    )
+    model, truth = tflite_measure.open_model(exportable), videos[:, shape[0] :]
+    expected = predict(model)
+    measured = {None: tflite_measure.compare(expected, expected, truth)}
+    if measured[None].failure:
+        raise RunError(f"the model itself fails: {measured[None].failure}")
+    for name, path in paths.items():
+        predictions = predict(tflite_measure.open_file(path))
+        measured[name] = tflite_measure.compare(predictions, expected, truth)
+        measured[name].size = path.stat().st_size
+    passed = {name: path for name, path in paths.items() if not measured[name].failure}
+    tflite_measure.add_latencies(measured, model, passed, videos[:1, : shape[0]], state_shapes)
+    return measured
+
+
+def _check(variants):
+    """Refuses unknown variants, and says what must be installed.
+
+    Raises:
+      UserError: either.
+    """
+    if unknown := [name for name in variants if name not in VARIANTS]:
+        raise UserError(
+            f"--variants: there is no {', '.join(unknown)}. There are {', '.join(VARIANTS)}"
+        )
+    if not variants:
+        raise UserError(f"--variants is empty. There are {', '.join(VARIANTS)}")
+    try:
+        import ai_edge_litert.interpreter  # noqa: F401
+        import litert_quantizer  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"--format=tflite lacks a package ({error}): pip install 'lmvp-tf[tflite]'"
+        ) from error
+
+
+def _float32(exportable, folder):
+    """The bytes of the model's .tflite file in float32; `folder` is for the SavedModel on the way.
+
+    Of the other ways into a .tflite file two end in one whose every output is NaN
+    (`from_concrete_functions` with a Keras model, and a SavedModel of a Keras model). A Keras
+    archive with several endpoints would lose all but the first.
+    """
+    use_filter(exportable.model, "reference")
+    module = tf.Module()
+    module.parameters = [variable.value for variable in exportable.model.variables]
+    by_name = endpoints(exportable, batch_size=1)
+    signatures = {
+        name: tf.function(by_name[name].function, input_signature=by_name[name].specs)
+        for name in Signatures._fields
+    }
+    with mock.patch.object(keras.ops, "unstack", _unstack_by_split):  # while the graphs are made
+        tf.saved_model.save(module, str(folder), signatures)
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(folder), signature_keys=list(signatures)
+    )
+    try:
+        return converter.convert()
+    except Exception as error:  # ConverterError is no public name
+        raise RunError(
+            f"--model={exportable.config.model_name} cannot be converted: {_first_line(error)}"
+        ) from error
+
+
+def _unstack_by_split(x, num=None, axis=0):
+    """`ops.unstack`, for the converter of TensorFlow 2.21.
+
+    It turns an unstack, all of whose parts are concatenated along another axis, into a reshape
+    that scrambles them, and says nothing (tensorflow/tensorflow#116047).
+    """
+    parts = tf.split(x, num or x.shape[axis], axis)
+    return [tf.squeeze(part, axis) for part in parts]
+
+
+def _quantized(base, variant, exportable, videos):
+    """The bytes of a variant of the float32 file."""
+    if variant == "float32":
+        return base.read_bytes()
+    from litert_quantizer import calibrator, quantizer
+
+    with _quiet():
+        work, ranges = quantizer.Quantizer(str(base), _recipe(variant)), None
+        if work.need_calibration:
+            mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
+            ranges = work.calibrate(_calibration(base, exportable, videos), mode=mode)
+        quantized = work.quantize(ranges, enable_progress_report=False).quantized_model
+    return _with_float_outputs(quantized)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps back bars of progress over a second, and a warning for each weight that both
+    signatures use.
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _with_float_outputs(content):
+    """Gives a quantized file the outputs again that its signatures name.
+
+    Of an output that an int8 convolution reads too, litert-quantizer 0.11 hands out the int8 copy,
+    and nothing keeps the tensor that the signature names.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for signature in model.signatureDefs:
+        outputs = [output.tensorIndex for output in signature.outputs]
+        model.subgraphs[signature.subgraphIndex].outputs = outputs
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _recipe(variant):
+    """The quantizer's recipe of a variant."""
+    from litert_quantizer import qtyping, recipe, recipe_manager
+
+    operations = qtyping.TFLOperationName
+    if variant == "weight_int8":
+        return recipe.weight_only_wi8_afp32()
+    if variant == "dynamic_int8":
+        return recipe.dynamic_wi8_afp32()
+    manager = recipe_manager.RecipeManager()
+    if variant == "float16":
+        manager.add_weight_only_config(
+            ".*", operations.ALL_SUPPORTED, 16, algorithm_key=recipe.AlgorithmName.FLOAT_CASTING
+        )
+    else:
+        manager.add_static_config(".*", operations.CONV_2D, 8, 8)
+    return manager.get_quantization_recipe()
+
+
+def _calibration(base, exportable, videos):
+    """{signature: list of inputs} from training videos, for the ranges of all tensors."""
+    shape = input_shape(exportable.config)
+    state_shapes = exportable.model.state_shapes(shape)
+    seed = exportable.config.training.seed
+    batch = next(iter(videos.train(seed, _CALIBRATION_VIDEOS))).numpy()[:, : shape[0]]
+    step, asked = tflite_measure.open_file(base).serve_step, []
+
+    def recorded(**inputs):
+        asked.append(inputs)
+        return step(**inputs)
+
+    for frames in batch:
+        tflite_measure.stream(recorded, frames[None], state_shapes, exportable.horizon)
+    return {"serve": [{"frames": frames[None]} for frames in batch], "serve_step": asked}
+
+
+def _publish(output, paths, measured):
+    """Moves the files that passed to `output`, and removes what an earlier export left of those
+    that failed.
+    """
+    for name in VARIANTS:
+        if name in measured and measured[name].failure:
+            (output / f"{name}.tflite").unlink(missing_ok=True)
+        elif name in paths:
+            paths[name].replace(output / f"{name}.tflite")
+
+
+def _document(exportable, measured, num_sequences):
+    """tflite.json: what was measured, on what."""
+    return {
+        "config": configs.to_dict(exportable.config),
+        "step": exportable.step,
+        "horizon": exportable.horizon,
+        "num_sequences": num_sequences,
+        "model": _entry(measured[None]),
+        "variants": {
+            name: {"passed": not one.failure, **_entry(one)}
+            for name, one in measured.items()
+            if name
+        },
+        "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", *_PACKAGES)},
+    }
+
+
+def _entry(one):
+    entry = dataclasses.asdict(one)
+    entry["seconds"] = {
+        name: {
+            "all" if threads is None else str(threads): dict(
+                zip(("median", "minimum"), pair, strict=True)
+            )
+            for threads, pair in timed.items()
+        }
+        for name, timed in one.seconds.items()
+    }
+    return entry
+
+
+def _first_line(error):
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

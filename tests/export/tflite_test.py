@@ -1,0 +1,412 @@
+"""TFLite files: every model and variant beside its model, streaming, and that bad ones go."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
+
+import lmvp_tf
+import run_export
+from lmvp_tf import configs
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.export import tflite, tflite_measure
+from lmvp_tf.export.endpoints import Exportable, input_shape
+from lmvp_tf.export.tflite_measure import Figures, Measured
+from lmvp_tf.files import write_json
+from lmvp_tf.training.checkpoint import Checkpoints, TrainState, build_model
+
+pytest.importorskip("ai_edge_litert")
+pytest.importorskip("litert_quantizer")
+flatbuffers = pytest.importorskip("ai_edge_litert.tools.flatbuffer_utils")
+
+# Of the quantizer, in calibration.
+pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
+
+ROOT = pathlib.Path(__file__).parents[2]
+T0, S = 4, 3
+DATA = {"data.size": 32, "data.num_frames": T0 + S, "data.num_inputs": T0}
+MODELS = {
+    "lmvp": {"model.dynamic_bias": True},
+    "dfn": {
+        "model.encoder_widths": (4, 6),
+        "model.decoder_widths": (4,),
+        "model.kernel_size": 3,
+        "model.num_seen": 2,
+        "model.dynamic_bias": True,
+        "model.position_bias": True,
+    },
+    "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
+    "fpm": {"model.units": 16, "model.num_layers": 2},
+    "last_frame": {},
+}
+ONE_STEP = ("conv_lstm", "fpm")  # frame by frame they predict another way than at once
+
+
+class TrainingVideos:
+    """A dataset of noise to calibrate on."""
+
+    def train(self, seed, batch_size):
+        rng = np.random.default_rng(seed)
+        while True:
+            yield tf.constant(rng.random((batch_size, T0 + S, 32, 32, 1), np.float32))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A function that converts a model once for all tests: (exportable, paths, failed)."""
+    known = {}
+
+    def make(name, tiny_config, variants=("float32",)):
+        if name not in known:
+            keras.utils.set_random_seed(0)
+            base = tiny_config if name == "lmvp" else configs.Config(model_name=name)
+            config = configs.replace(base, {**DATA, **MODELS[name]})
+            model = build_model(config)
+            for variable in model.trainable_variables:  # biases of zero would hide a lost one
+                noise = tf.random.stateless_normal(variable.shape, (1, 2), stddev=0.1)
+                variable.assign_add(noise)
+            exportable = Exportable(model, config, 0, S)
+            folder = tmp_path_factory.mktemp(name)
+            with mock.patch.object(tflite, "_CALIBRATION_VIDEOS", 4):
+                files = tflite.convert(exportable, variants, TrainingVideos(), folder)
+            known[name] = exportable, *files
+        return known[name]
+
+    return make
+
+
+@pytest.fixture
+def lmvp(made, tiny_config):
+    """An LMVP's Exportable, its files in all variants, and those that could not be made."""
+    return made("lmvp", tiny_config, tflite.VARIANTS)
+
+
+@pytest.fixture
+def workdir(tmp_path, tiny_config, digits_file):
+    """A run of `tiny_config`, as run_train.py leaves it."""
+    config = configs.replace(tiny_config, {"data.mnist_path": str(digits_file)})
+    keras.utils.set_random_seed(0)
+    state = TrainState(config)
+    state.step.assign(6)
+    Checkpoints(tmp_path / "run", state.checkpoint).save(6)
+    write_json(tmp_path / "run" / "config.json", configs.to_dict(config))
+    return tmp_path / "run"
+
+
+def predicted(exportable, video):
+    return exportable.model(tf.constant(video[:, :T0]), num_predicted=S).numpy()
+
+
+def streamed(exportable, path, video):
+    shapes = exportable.model.state_shapes(input_shape(exportable.config))
+    step = tflite_measure.open_file(path).serve_step
+    return tflite_measure.stream(step, video[:1, :T0], shapes, S)
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ONE_STEP]
+
+
+@pytest.mark.parametrize("name", ["lmvp", "dfn", "last_frame", *SLOW])
+def test_every_model_predicts_at_once_and_frame_by_frame_what_it_did(
+    name, made, tiny_config, tiny_video
+):
+    variants = tflite.VARIANTS if name == "lmvp" else ("float32",)
+    exportable, paths, failed = made(name, tiny_config, variants)
+    assert failed == {}
+    expected = predicted(exportable, tiny_video)
+    predictor = lmvp_tf.load(paths["float32"])
+    np.testing.assert_allclose(predictor.predict(tiny_video[:, :T0]), expected, atol=1e-5)
+    assert (predictor.num_inputs, predictor.size, predictor.horizon) == (T0, 32, S)
+    if name in ONE_STEP:
+        known = tiny_video[:1, :T0]
+        for _ in range(S):
+            one = exportable.model(tf.constant(known[:, -T0:]), num_predicted=1)
+            known = np.concatenate([known, one], axis=1)
+        expected = known[:, T0:]
+    frames = streamed(exportable, paths["float32"], tiny_video)
+    np.testing.assert_allclose(frames, expected[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind", "difference"),
+    [
+        ("float32", np.float32, 1e-5),
+        ("float16", np.float16, 2e-3),
+        ("weight_int8", np.int8, 2e-2),
+        ("dynamic_int8", np.int8, 0.15),
+        ("mixed_int8", np.int8, 0.15),
+    ],
+)
+def test_every_variant_is_what_it_is_called_and_near_the_model(
+    lmvp, tiny_video, variant, kind, difference
+):
+    exportable, paths, _ = lmvp
+    expected = predicted(exportable, tiny_video)
+    assert expected.std() > 0.05
+    at_once = lmvp_tf.load(paths[variant]).predict(tiny_video[:, :T0])
+    for frames in (at_once, streamed(exportable, paths[variant], tiny_video)):
+        np.testing.assert_allclose(frames, expected[: len(frames)], atol=difference)
+        assert np.abs(frames - expected[: len(frames)]).mean() < difference / 5
+    graph = flatbuffers.read_model(paths[variant]).subgraphs[0]
+    types = {np.float32: 0, np.float16: 1, np.int8: 9}  # of the schema
+    weights = [tensor for tensor in graph.tensors if list(tensor.shape) == [3, 3, 3, 4]]
+    weights += [tensor for tensor in graph.tensors if list(tensor.shape) == [4, 3, 3, 3]]
+    assert types[kind] in {tensor.type for tensor in weights}
+
+
+def test_int8_is_smaller_than_float16_and_float16_than_float32(lmvp):
+    sizes = {name: path.stat().st_size for name, path in lmvp[1].items()}
+    assert sizes["weight_int8"] < sizes["float16"] < sizes["float32"]
+    assert sizes["dynamic_int8"] < sizes["float16"]
+
+
+def test_mixed_int8_keeps_filters_and_recurrence_in_float(lmvp):
+    model = flatbuffers.read_model(lmvp[1]["mixed_int8"])
+    int8 = set()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            inputs = [graph.tensors[i] for i in operator.inputs if i >= 0]
+            if any(tensor.type == 9 for tensor in inputs):
+                int8.add(flatbuffers.opcode_to_name(model, operator.opcodeIndex))
+    assert int8 == {"CONV_2D", "DEQUANTIZE"}
+
+
+def test_measuring_passes_good_files_and_times_them(lmvp, tiny_video):
+    exportable, paths, _ = lmvp
+    files = {name: paths[name] for name in ("float32", "weight_int8")}
+    measured = tflite.measure(exportable, files, tiny_video)
+    assert list(measured) == [None, *files]
+    error = np.square(predicted(exportable, tiny_video) - tiny_video[:, T0:]).sum((2, 3, 4)).mean()
+    for name, one in measured.items():
+        assert one.failure == ""
+        np.testing.assert_allclose(one.figures["serve"].mse_per_frame, error, rtol=0.02)
+        threads = [None] if name is None else [1, 2]
+        for signature in ("serve", "serve_step"):
+            assert list(one.seconds[signature]) == threads
+            assert all(0 < low <= middle for middle, low in one.seconds[signature].values())
+    assert measured["float32"].size == paths["float32"].stat().st_size
+    lines = tflite_measure.table(measured).splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["model", "float32", "weight_int8"]
+    assert "failed" not in "".join(lines)
+
+
+def without_numbers(path, target):
+    """Writes a .tflite file in which a weight is NaN."""
+    model = flatbuffers.read_model(path)
+    largest = max(model.buffers, key=lambda x: 0 if x.data is None else len(x.data))
+    largest.data = np.full(len(largest.data) // 4, np.nan, np.float32).view(np.uint8)
+    flatbuffers.write_model(model, str(target))
+    return target
+
+
+def test_a_file_that_predicts_no_numbers_or_something_else_fails(lmvp, tiny_video, tmp_path):
+    exportable, paths, _ = lmvp
+    came = np.concatenate([tiny_video[:, :T0], predicted(exportable, tiny_video)], axis=1)
+    files = {
+        "float32": without_numbers(paths["float32"], tmp_path / "nan.tflite"),
+        "weight_int8": paths["weight_int8"],  # beside a model that is always right
+    }
+    measured = tflite.measure(exportable, files, came)
+    assert measured["float32"].failure == "serve predicts values that are not finite"
+    assert measured["float32"].figures["serve"] == Figures()
+    assert "more than 2% worse" in measured["weight_int8"].failure
+    assert measured["float32"].seconds == {}
+    text = tflite_measure.table(measured)
+    assert "float32 failed: serve predicts values that are not finite" in text
+
+
+@pytest.mark.parametrize(("worse", "fails"), [(1.019, False), (1.021, True), (0.5, False)])
+@pytest.mark.parametrize("signature", ["serve", "serve_step"])
+def test_two_percent_more_error_is_the_limit_for_either_signature(signature, worse, fails):
+    truth = np.zeros((3, 2, 16, 16, 1), np.float32)
+    expected = {"serve": truth + np.float32(0.1), "serve_step": truth[:2] + np.float32(0.1)}
+    predictions = {**expected, signature: expected[signature] * np.sqrt(np.float32(worse))}
+    measured = tflite_measure.compare(predictions, expected, truth)
+    assert bool(measured.failure) == fails
+    assert measured.failure.startswith(f"{signature} has MSE" if fails else "")
+    figures = measured.figures[signature]
+    np.testing.assert_allclose(figures.mse_per_frame, 256 * 0.01 * worse, rtol=1e-5)
+    np.testing.assert_allclose(figures.max_difference, 0.1 * abs(worse**0.5 - 1), atol=1e-6)
+
+
+def test_a_model_that_predicts_no_numbers_is_not_measured_against(made, tiny_config, tiny_video):
+    exportable, _, _ = made("last_frame", tiny_config)
+    with pytest.raises(RunError, match="the model itself fails: serve predicts values that are"):
+        tflite.measure(exportable, {}, tiny_video * np.float32(np.nan))
+
+
+def test_functions_are_timed_in_turns(monkeypatch):
+    calls = []
+    monkeypatch.setattr(tflite_measure, "_REPEATS", 2)
+    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
+    timed = tflite_measure.time_in_turns(functions)
+    assert calls == list("ababab")
+    assert timed.keys() == {"a", "b"}
+
+
+def convert_as(paths):
+    """What stands in for `tflite.convert`, which takes seconds: copies of files made before."""
+
+    def convert(exportable, variants, videos, folder):
+        copies = {name: folder / f"{name}.tflite" for name in variants}
+        for name, copy in copies.items():
+            copy.write_bytes(paths[name].read_bytes())
+        return copies, {}
+
+    return convert
+
+
+def test_an_export_replaces_what_passed_and_removes_what_failed(
+    workdir, lmvp, tmp_path, monkeypatch
+):
+    output = tmp_path / "out"
+    output.mkdir()
+    for name in ("float32", "float16", "mixed_int8"):
+        (output / f"{name}.tflite").write_text("of an earlier export")
+    exportable, paths, _ = lmvp
+    good = {**paths, "float16": without_numbers(paths["float32"], tmp_path / "nan.tflite")}
+    monkeypatch.setattr(tflite, "convert", convert_as(good))
+    loaded = dataclasses.replace(exportable, config=configs.load(workdir / "config.json"))
+    monkeypatch.setattr(tflite, "load_exportable", lambda *_: loaded)
+    measured = tflite.export(workdir, output, ("float32", "float16"), num_sequences=3)
+    assert {path.name for path in output.iterdir()} == {
+        "float32.tflite", "mixed_int8.tflite", "tflite.json",
+    }  # fmt: skip
+    assert (output / "float32.tflite").read_bytes() == paths["float32"].read_bytes()
+    assert (output / "mixed_int8.tflite").read_text() == "of an earlier export"
+    assert measured["float16"].failure
+    document = json.loads((output / "tflite.json").read_text())
+    assert (document["horizon"], document["num_sequences"]) == (S, 3)
+    entries = document["variants"]
+    assert {name: entry["passed"] for name, entry in entries.items()} == {
+        "float32": True,
+        "float16": False,
+    }
+    assert entries["float16"]["figures"]["serve"]["mse_per_frame"] is None
+    assert entries["float32"]["size"] == paths["float32"].stat().st_size
+    assert entries["float32"]["seconds"]["serve_step"]["2"]["minimum"] > 0
+    assert document["versions"].keys() == {"tensorflow", "ai-edge-litert", "litert-quantizer"}
+
+
+def test_a_failure_leaves_an_earlier_export_as_it_was(workdir, lmvp, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "float32.tflite").write_text("of an earlier export")
+    monkeypatch.setattr(tflite, "convert", convert_as(lmvp[1]))
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tflite, "measure", full_disk)
+    with pytest.raises(RunError, match="cannot write to .*out: No space left on device"):
+        tflite.export(workdir, tmp_path / "out", ("float32",))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["float32.tflite"]
+    assert (tmp_path / "out" / "float32.tflite").read_text() == "of an earlier export"
+
+
+def test_a_variant_that_cannot_be_made_is_said_and_the_others_go_on(lmvp, tmp_path, monkeypatch):
+    exportable, paths, _ = lmvp
+    monkeypatch.setattr(tflite, "_float32", lambda *_: paths["float32"].read_bytes())
+    monkeypatch.setattr(tflite, "_recipe", lambda _: [{"regex": "("}])
+    made, failed = tflite.convert(exportable, ("weight_int8", "float32"), None, tmp_path)
+    assert list(made) == ["float32"]
+    assert failed["weight_int8"].failure.startswith("it cannot be made: ")
+    row = tflite_measure._row("weight_int8", failed["weight_int8"])
+    assert row == ["weight_int8", *["-"] * 8]
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        (["float32", "int4"], "--variants: there is no int4. There are float32, float16, weight"),
+        ([], "--variants is empty. There are float32"),
+    ],
+)
+def test_variants_that_there_are_not(tmp_path, variants, message):
+    with pytest.raises(UserError, match=message):
+        tflite.export(tmp_path, tmp_path / "out", variants)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("package", ["ai_edge_litert.interpreter", "litert_quantizer"])
+def test_a_missing_package_says_what_to_install(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=r"lacks a package .*: pip install 'lmvp-tf\[tflite\]'"):
+        tflite.export(tmp_path, tmp_path / "out")
+
+
+def test_an_output_that_is_a_file_or_cannot_be_written(workdir, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is a file: give a folder"):
+        tflite.export(workdir, tmp_path / "file")
+    with pytest.raises(RunError, match="cannot write to .*file/out: Not a directory"):
+        tflite.export(workdir, tmp_path / "file" / "out")
+
+
+def test_optical_flow_and_missing_digits_are_told(workdir, tmp_path):
+    with pytest.raises(UserError, match=r"none\.npz"):
+        tflite.export(workdir, tmp_path / "out", data={"data.mnist_path": "none.npz"})
+    config = configs.replace(configs.Config(model_name="flow"), DATA)
+    write_json(tmp_path / "config.json", configs.to_dict(config))
+    with pytest.raises(UserError, match="--model=flow runs Python and OpenCV"):
+        tflite.export(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def run(program, *arguments):
+    command = [sys.executable, str(ROOT / program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_help_names_every_variant_and_flag():
+    _, output, _ = run("run_export.py", "--help")
+    assert all(name in output for name in tflite.VARIANTS)
+    for flag in ("variants", "num_sequences", "mnist_path", "highway_path"):
+        assert f"--{flag}:" in output
+
+
+@pytest.mark.slow
+def test_export_and_predict_as_a_user_does_it(workdir, tmp_path, tiny_video):
+    output = tmp_path / "tflite"
+    arguments = (f"--workdir={workdir}", "--format=tflite", f"--output={output}")
+    code, text, errors = run(
+        "run_export.py", *arguments, "--horizon=2", "--num_sequences=2", "--variants=weight_int8"
+    )
+    assert code == 0, errors
+    assert f"Written to {output}: weight_int8.tflite, tflite.json" in text
+    np.save(tmp_path / "clip.npy", tiny_video[0])
+    code, text, errors = run(
+        "run_predict.py",
+        f"--tflite={output / 'weight_int8.tflite'}",
+        f"--input={tmp_path / 'clip.npy'}",
+        f"--output={tmp_path / 'out.npy'}",
+    )
+    assert code == 0, errors
+    frames = np.load(tmp_path / "out.npy")
+    expected = lmvp_tf.load(workdir).predict(tiny_video[0], horizon=2)
+    np.testing.assert_allclose(frames, expected, atol=2e-2)
+    code, _, errors = run("run_export.py", *arguments, "--variants=int4")
+    assert (code, "there is no int4" in errors.strip().splitlines()[-1]) == (2, True)
+
+
+def test_no_file_that_passed_ends_the_command_with_code_1(monkeypatch, capsys, tmp_path):
+    nothing = {name: Figures() for name in ("serve", "serve_step")}
+    seconds = {name: {None: (0.1, 0.1)} for name in nothing}
+    model = Measured({name: Figures(1.0, 0.5, 0.0) for name in nothing}, seconds=seconds)
+    measured = {None: model, "float32": Measured(nothing, "serve predicts no numbers")}
+    monkeypatch.setattr(tflite, "export", lambda *_: measured)
+    arguments = ["--format=tflite", "--workdir=run", f"--output={tmp_path}"]
+    with flagsaver.flagsaver():
+        flags.FLAGS(["run_export.py", *arguments])
+        with pytest.raises(RunError, match="no variant passed; .* is in .*tflite.json"):
+            run_export.main([])
+    assert "float32 failed: serve predicts no numbers" in capsys.readouterr().out
