@@ -4,7 +4,8 @@
 
 The input is a video, a GIF, a folder of numbered frames, or an .npy file ([T, H, W] or
 [T, H, W, C], uint8 or float in [0, 1]). It is cropped, resized and made grey or RGB as the model's
-training data were. The model is that of a workdir, or an exported one (--saved_model, --tflite).
+training data were. The model is that of a workdir, an exported one (--saved_model, --tflite), or
+one that comes with the repository (--pretrained).
 
 It reads T0 frames: the last ones of the clip, or those from --start=N on. The suffix of --output
 says what is written:
@@ -33,6 +34,12 @@ _SAVED_MODEL = flags.DEFINE_string(
     "saved_model", None, "Instead of --workdir: a SavedModel by run_export.py, as serving/lmvp/1."
 )
 _TFLITE = flags.DEFINE_string("tflite", None, "Instead of --workdir: a .tflite file.")
+_PRETRAINED = flags.DEFINE_enum(
+    "pretrained",
+    None,
+    ["moving_mnist", "highway"],
+    "Instead of --workdir: the weights that come with the repository.",
+)
 _INPUT = flags.DEFINE_string("input", None, "A video, GIF, folder of numbered frames, or .npy.")
 _OUTPUT = flags.DEFINE_string("output", None, "What to write: .gif, .mp4, .png or .npy.")
 _HORIZON = flags.DEFINE_integer(
@@ -81,10 +88,10 @@ def _checked_options():
     from lmvp_tf import clips
     from lmvp_tf.datasets.video_sources import FrameOptions, parse_crop
 
-    if sum(bool(flag.value) for flag in (_WORKDIR, _SAVED_MODEL, _TFLITE)) != 1:
-        raise UserError(
-            "give one of --workdir, --saved_model and --tflite: the model to predict by"
-        )
+    models = (_WORKDIR, _SAVED_MODEL, _TFLITE, _PRETRAINED)
+    if sum(bool(flag.value) for flag in models) != 1:
+        names = ", ".join(f"--{flag.name}" for flag in models)
+        raise UserError(f"give one of {names}: the model to predict by")
     for flag in (_INPUT, _OUTPUT):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing: {flags.FLAGS[flag.name].help}")
@@ -107,6 +114,8 @@ def _load():
         return prediction.load_saved_model(_SAVED_MODEL.value)
     if _TFLITE.value:
         return prediction.load_tflite(_TFLITE.value)
+    if _PRETRAINED.value:
+        return prediction.load_pretrained(_PRETRAINED.value)
     return prediction.load_workdir(_WORKDIR.value)
 
 

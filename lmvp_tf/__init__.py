@@ -11,7 +11,8 @@ def load(path):
     """Loads a trained model to predict with.
 
     Args:
-      path: a workdir of run_train.py, the folder of a SavedModel, or a .tflite file.
+      path: a workdir of run_train.py, the folder of a SavedModel, or a .tflite file; or the name of
+        a dataset, "moving_mnist" or "highway", for the weights that come with the repository.
 
     Returns:
       A lmvp_tf.prediction.Predictor.

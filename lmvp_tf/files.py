@@ -23,9 +23,10 @@ def atomic_path(path):
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
+        # Keras wants all of a suffix such as .weights.h5.
+        suffix = "".join(path.suffixes)
+        prefix = f".{path.name.removesuffix(suffix)}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
         os.close(handle)
         temporary = pathlib.Path(name)
         yield temporary

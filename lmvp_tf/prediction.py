@@ -116,12 +116,17 @@ class Predictor:
         return int(horizon)
 
 
+_RESULTS = pathlib.Path(__file__).parents[1] / "results"
+PRETRAINED = {dataset: _RESULTS / dataset / "lmvp-small" for dataset in ("moving_mnist", "highway")}
+
+
 def load(path):
     """Loads a Predictor.
 
     Args:
       path: the workdir of run_train.py, the folder of a SavedModel (with saved_model.pb) that
-        run_export.py wrote, or its .tflite file.
+        run_export.py wrote, or its .tflite file; or "moving_mnist" or "highway", for the weights
+        that come with the repository.
 
     Returns:
       A Predictor.
@@ -129,12 +134,25 @@ def load(path):
     Raises:
       UserError: there is none of them, or it cannot be read.
     """
+    if path in PRETRAINED and not pathlib.Path(path).exists():
+        return load_pretrained(path)
     path = pathlib.Path(path)
     if path.suffix.lower() == ".tflite":
         return load_tflite(path)
     pattern = "saved_model.pb"
     if [*path.glob(pattern), *path.glob(f"*/{pattern}")] and not (path / "config.json").is_file():
         return load_saved_model(path)
+    return load_workdir(path)
+
+
+def load_pretrained(dataset):
+    """The Predictor of the weights that come with the repository: of a key of `PRETRAINED`."""
+    path = PRETRAINED[dataset]
+    if not path.is_dir():
+        raise UserError(
+            f"the trained weights are in the repository, not in the package: there is no {path}. "
+            "Clone it, and install it by pip install -e ."
+        )
     return load_workdir(path)
 
 

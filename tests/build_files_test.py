@@ -8,7 +8,7 @@ import pytest
 
 # The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = (".", "data", "lmvp_tf/**", "tests/**")
+FOLDERS = (".", "benchmarks", "data", "lmvp_tf/**", "tests/**")
 RULES = {"py_library", "py_binary", "py_test", "pytest_test"}
 
 
@@ -66,6 +66,15 @@ def read_targets(root):
     return targets
 
 
+def filegroups(root):
+    """Labels of the groups of files that are no code."""
+    for build in _files(root, "BUILD"):
+        for call in (line.value for line in _parse(root / build).body):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "filegroup":
+                name = next(k.value.value for k in call.keywords if k.arg == "name")
+                yield _full_label(f":{name}", build.rpartition("/")[0])
+
+
 def imported_files(root, path):
     """Paths from the root of the project's files that a file imports, its own package included."""
 
@@ -109,7 +118,7 @@ def missing_sources(root):
 def unknown_labels(root):
     """Entries of deps and data that are no target."""
     targets = read_targets(root)
-    known = {target.label for target in targets}
+    known = {target.label for target in targets} | {*filegroups(root)}
     for target in targets:
         for label in target.deps + target.data:
             if label not in known:

@@ -31,7 +31,7 @@ class Halve(tf.Module):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--input=clip.npy --output=out.gif", "give one of --workdir, --saved_model and --tflite"),
+        ("--input=clip.npy --output=out.gif", "give one of --workdir, --saved_model, --tflite"),
         ("--input=clip.npy --output=out.gif --workdir=a --tflite=b", "give one of --workdir"),
         ("--workdir=a --output=out.gif", "--input is missing: A video, GIF, folder"),
         ("--workdir=a --input=clip.npy", "--output is missing: What to write"),

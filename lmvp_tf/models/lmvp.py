@@ -205,6 +205,11 @@ class LMVP(VideoPredictor):
         }
 
     @property
+    def parts(self):
+        """D, with F at its bottom, M and G."""
+        return {"D": self.discriminator, "M": self.guider, "G": self.generator}
+
+    @property
     def clip_length(self):
         """c; two where F reads the difference of two frames."""
         return 2 if self.settings.motion == "frame_difference" else self.settings.clip_length

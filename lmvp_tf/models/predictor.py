@@ -69,6 +69,11 @@ class VideoPredictor(keras.Model):
         """The trainable variables by network. A baseline is one network, G."""
         return {"G": self.trainable_variables} if self.trainable_variables else {}
 
+    @property
+    def parts(self):
+        """The Keras models that hold the networks, each weight in one of them."""
+        return {"G": self}
+
     def parameter_counts(self):
         """Trainable parameters per network and in total."""
         counts = {

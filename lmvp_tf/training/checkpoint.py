@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.models.registry import model_class
+from lmvp_tf.training import weights
 from lmvp_tf.training.optimizers import Optimizers
 
 
@@ -103,15 +104,17 @@ class Checkpoints:
 
 
 def load_trained(workdir, config):
-    """The trained model of a workdir.
+    """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
     Returns:
       (model, step, seconds): the VideoPredictor, the steps it was trained, and the seconds.
 
     Raises:
-      UserError: the workdir has no checkpoint, or a damaged one.
+      UserError: the workdir has neither, or a damaged one.
     """
     model = build_model(config)
+    if weights.are_in(workdir):
+        return model, *weights.read(model, workdir)
     step, seconds = tf.Variable(0, dtype=tf.int64), tf.Variable(0.0, dtype=tf.float64)
     checkpoint = tf.train.Checkpoint(**_tracked(model, step, seconds))
     if not Checkpoints(workdir, checkpoint).restore(partial=True):
