@@ -166,9 +166,9 @@ def test_highway_from_pictures_to_a_table(tmp_path, color, channels):
         f"--highway_path={dataset}",
         f"--set=data.channels={channels}",
         "--set=data.size=32",
-        "--max_steps=3",
+        "--max_steps=1",
         "--set=training.one_step_steps=1",
-        "--set=training.pretrain_steps=2",
+        "--set=training.pretrain_steps=1",
         *TINY_MODEL,
     )
     assert code == 0, errors

@@ -1,7 +1,10 @@
 """What tests share: a config whose steps take a fraction of a second, and videos to feed it."""
 
+import importlib.util
+
 import numpy as np
 import pytest
+from absl import flags
 
 from lmvp_tf import configs, runtime
 
@@ -58,3 +61,22 @@ def digits_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("digits") / "mnist.npz"
     np.savez(path, x_train=digits, x_test=digits[::-1])
     return path
+
+
+@pytest.fixture(scope="module")
+def load_script():
+    """A function that loads a program as a module.
+
+    Its flags are taken away again: programs share names of flags, and tests share a process.
+    """
+    before = set(flags.FLAGS)
+
+    def load(path):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    for name in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, name)

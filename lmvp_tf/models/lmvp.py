@@ -204,7 +204,6 @@ class LMVP(VideoPredictor):
             "G": self.generator.trainable_variables,
         }
 
-    @property
     def parts(self):
         """D, with F at its bottom, M and G."""
         return {"D": self.discriminator, "M": self.guider, "G": self.generator}

@@ -69,10 +69,9 @@ class VideoPredictor(keras.Model):
         """The trainable variables by network. A baseline is one network, G."""
         return {"G": self.trainable_variables} if self.trainable_variables else {}
 
-    @property
     def parts(self):
         """The Keras models that hold the networks, each weight in one of them."""
-        return {"G": self}
+        return {"G": self}  # as a property it would be walked by Keras' saving, without end
 
     def parameter_counts(self):
         """Trainable parameters per network and in total."""

@@ -25,7 +25,7 @@ def write(model, step, seconds, folder):
     Raises:
       RunError: a file cannot be written.
     """
-    for name, part in model.parts.items():
+    for name, part in model.parts().items():
         with atomic_path(folder / f"{name}.weights.h5") as path:
             part.save_weights(path)
     write_json(folder / "trained.json", {"step": step, "seconds": seconds})
@@ -45,7 +45,7 @@ def read(model, folder):
     Raises:
       UserError: a file is missing, damaged, or of another model.
     """
-    for name, part in model.parts.items():
+    for name, part in model.parts().items():
         path = folder / f"{name}.weights.h5"
         try:
             with h5py.File(path):  # Keras' own message about a missing or damaged file is a page

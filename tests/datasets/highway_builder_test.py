@@ -1,6 +1,5 @@
 """Tests of building: counts by hand, the same bytes again, and never half a dataset."""
 
-import importlib.util
 import json
 import pathlib
 import subprocess
@@ -277,11 +276,8 @@ def test_the_scripts_errors_are_one_line(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("build_highway", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script(SCRIPT)
 
 
 @pytest.mark.parametrize(

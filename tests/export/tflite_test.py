@@ -15,7 +15,6 @@ from absl import flags
 from absl.testing import flagsaver
 
 import lmvp_tf
-import run_export
 from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export import tflite, tflite_measure
@@ -398,15 +397,18 @@ def test_export_and_predict_as_a_user_does_it(workdir, tmp_path, tiny_video):
     assert (code, "there is no int4" in errors.strip().splitlines()[-1]) == (2, True)
 
 
-def test_no_file_that_passed_ends_the_command_with_code_1(monkeypatch, capsys, tmp_path):
+def test_no_file_that_passed_ends_the_command_with_code_1(
+    monkeypatch, capsys, tmp_path, load_script
+):
     nothing = {name: Figures() for name in ("serve", "serve_step")}
     seconds = {name: {None: (0.1, 0.1)} for name in nothing}
     model = Measured({name: Figures(1.0, 0.5, 0.0) for name in nothing}, seconds=seconds)
     measured = {None: model, "float32": Measured(nothing, "serve predicts no numbers")}
     monkeypatch.setattr(tflite, "export", lambda *_: measured)
     arguments = ["--format=tflite", "--workdir=run", f"--output={tmp_path}"]
+    program = load_script(ROOT / "run_export.py")
     with flagsaver.flagsaver():
         flags.FLAGS(["run_export.py", *arguments])
         with pytest.raises(RunError, match="no variant passed; .* is in .*tflite.json"):
-            run_export.main([])
+            program.main([])
     assert "float32 failed: serve predicts no numbers" in capsys.readouterr().out
