@@ -1,10 +1,10 @@
-# make demo: train a small LMVP, evaluate it, leave pictures.   make test: the test suite.
+# make demo: train a small LMVP, evaluate it, leave pictures.   make test: the test suite.   make bench: speed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo data-highway test lint clean
+.PHONY: demo data-highway test bench bench-quick lint clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -17,6 +17,13 @@ data-highway: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+
+# Writes benchmarks/results.json and results.md: 15 minutes, and nothing else should run.
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks --quick
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""How fast the program is on the machine it has: see README.md."""

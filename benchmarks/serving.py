@@ -1,0 +1,75 @@
+"""Prediction of ten frames from ten, one video at a time, in the forms a model is exported to."""
+
+import functools
+import os
+import pathlib
+import tempfile
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.common import Row, side_by_side
+from lmvp_tf import presets
+from lmvp_tf.export import saved_model, tflite, tflite_measure
+from lmvp_tf.export.endpoints import Exportable, input_shape
+from lmvp_tf.training.checkpoint import build_model
+
+
+class Forms(typing.NamedTuple):
+    """A model, and functions that predict with it as it is and from its SavedModel."""
+
+    exportable: Exportable
+    frames: np.ndarray  # [1, T0, H, W, C]
+    bare: typing.Callable
+    served: typing.Callable
+
+
+def saved_model_latency(quick):
+    """The SavedModel's endpoint beside a tf.function of the model as it was trained."""
+    forms = _forms()
+    functions = {"bare": forms.bare, "served": forms.served}
+    seconds = side_by_side(functions, 10 if quick else 50)
+    return Row(
+        "saved_model_latency",
+        1e3 * seconds["served"],
+        "ms",
+        "tf.function of the model",
+        seconds["bare"] / seconds["served"],
+    )
+
+
+def tflite_latency(quick):
+    """The float32 .tflite file, on all cores, beside the SavedModel."""
+    forms = _forms()
+    with tempfile.TemporaryDirectory() as folder:
+        paths, _ = tflite.convert(forms.exportable, ("float32",), None, pathlib.Path(folder))
+        light = tflite_measure.open_file(paths["float32"], os.cpu_count()).serve
+        functions = {"light": lambda: light(frames=forms.frames), "served": forms.served}
+        seconds = side_by_side(functions, 10 if quick else 50)
+    return Row(
+        "tflite_latency",
+        1e3 * seconds["light"],
+        "ms",
+        "the SavedModel",
+        seconds["served"] / seconds["light"],
+    )
+
+
+@functools.cache
+def _forms():
+    config = presets.get("moving_mnist", "small")
+    exportable = Exportable(build_model(config), config, step=0, horizon=10)
+    frames = np.random.default_rng(0).random((1, *input_shape(config)), np.float32)
+    tensor = tf.constant(frames)
+    bare = tf.function(lambda frames: exportable.model(frames, num_predicted=exportable.horizon))
+    bare(tensor)  # traced before the export changes the filters
+    with tempfile.TemporaryDirectory() as folder:
+        saved_model.write(exportable, pathlib.Path(folder))
+        loaded = tf.saved_model.load(folder)
+    return Forms(
+        exportable,
+        frames,
+        lambda: bare(tensor),
+        lambda: loaded.signatures["serve"](frames=tensor),
+    )
