@@ -39,7 +39,7 @@ def moving_mnist_demo():
 
 
 def moving_mnist_small():
-    """An hour on 2 quiet cores: `python run_train.py --dataset=moving_mnist --preset=small`.
+    """Two hours on 2 cores beside other work: `run_train.py --dataset=moving_mnist --preset=small`.
 
     It reached MSE/frame 82.7, BCE/frame 355.6, SSIM (tf) .697 and PSNR 17.5 on the 10,000 test
     sequences (mean image: 153.0, 673.3, .146, 14.4): see docs/results.md.
