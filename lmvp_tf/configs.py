@@ -57,8 +57,7 @@ class TrainingConfig:
     discriminator_learning_rate: float = 1e-4  # Adam, theta_D by Eq. 1
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
-    decay: str = "none"  # of the learning rates: "none", "cosine" (to 0 at max_steps), "halve"
-    halve_every: int = 4000  # steps, for decay="halve"
+    decay: str = "none"  # of the rates: "none", "cosine" (to 0), "halve" (each fifth of the run)
     clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
     rolled: bool = True  # loops over time as `while` loops: a smaller graph, sooner ready
@@ -122,7 +121,7 @@ _CHOICES = {
 }
 _POSITIVE = (
     "data.num_inputs data.size data.channels data.num_digits data.window_stride "
-    "training.batch_size training.max_steps training.halve_every training.log_every "
+    "training.batch_size training.max_steps training.log_every "
     "training.validate_every training.validation_sequences"
 ).split()
 

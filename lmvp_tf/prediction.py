@@ -163,7 +163,7 @@ def load_workdir(path):
     from lmvp_tf.export.endpoints import use_filter
     from lmvp_tf.training.checkpoint import load_trained
 
-    model, _, _ = load_trained(path, config)
+    model, _ = load_trained(path, config)
     use_filter(model, "reference")  # the other one is compiled anew for each number of videos
     data = config.data
     return Predictor(

@@ -207,8 +207,9 @@ def test_highway_without_a_dataset_says_what_to_do(tmp_path):
 def check_document(document):
     """The keys that other tools read."""
     assert set(document) == {
-        "dataset", "model", "preset", "parameters", "step", "sequences_seen", "train_seconds",
-        "num_sequences", "data_hash", "protocol", "metrics", "per_step", "floors", "config",
+        "dataset", "model", "preset", "parameters", "step", "sequences_seen",
+        "train_seconds", "train_cpu_seconds", "num_sequences", "data_hash", "protocol",
+        "metrics", "per_step", "floors", "config",
     }  # fmt: skip
     names = {
         "bce", "bce_per_frame", "mse", "mse_per_frame", "psnr", "psnr_of_mean_mse",

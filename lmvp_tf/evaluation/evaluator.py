@@ -138,9 +138,8 @@ def metrics_json(
     model,
     preset,
     parameters,
-    step,
+    trained,
     sequences_seen,
-    train_seconds,
     data_hash,
     config,
     clips=None,
@@ -153,9 +152,8 @@ def metrics_json(
       model: the model's name, a key of `accumulators`.
       preset: the name of the configuration.
       parameters: {"total": number, network: number, ...} of trainable parameters.
-      step: training steps done.
+      trained: how long the model was, a `lmvp_tf.training.weights.Trained`.
       sequences_seen: training sequences drawn until then.
-      train_seconds: time spent training.
       data_hash: hex digest of the test sequences.
       config: the resolved configuration, as JSON values.
       clips: the clip that each sequence is from, in order, or None.
@@ -171,9 +169,10 @@ def metrics_json(
         "model": model,
         "preset": preset,
         "parameters": parameters,
-        "step": step,
+        "step": trained.step,
         "sequences_seen": sequences_seen,
-        "train_seconds": train_seconds,
+        "train_seconds": trained.seconds,
+        "train_cpu_seconds": trained.cpu_seconds,
         "num_sequences": len(accumulators[model].values()["mse"]),
         "data_hash": data_hash,
         "protocol": PROTOCOL,

@@ -92,7 +92,7 @@ def predict_examples(runs, inputs, truth):
     """
     predictions = {}
     for run in runs:
-        model, _, _ = load_trained(run.workdir, run.config)
+        model, _ = load_trained(run.workdir, run.config)
         prediction = model(tf.constant(inputs), num_predicted=truth.shape[1])
         predictions[run.label] = checked_prediction(run.label, prediction, truth).numpy()
     return predictions

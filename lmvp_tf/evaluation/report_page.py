@@ -53,7 +53,14 @@ def text_table(document):
 def _results(document):
     """The paper's Table 1 or 2 with what was found here above it."""
     columns = tables.COLUMNS[document["dataset"]]
-    header = ["system", *_titles(columns), "parameters", "sequences\nseen", "training\ntime"]
+    header = [
+        "system",
+        *_titles(columns),
+        "parameters",
+        "sequences\nseen",
+        "training\ntime",
+        "CPU\ntime",
+    ]
     ours = [
         [
             run["label"] + (" *" if run["below_budget"] else ""),
@@ -61,23 +68,31 @@ def _results(document):
             f"{run['parameters']['total']:,}",
             f"{run['sequences_seen']:,}",
             _duration(run["train_seconds"]),
+            _duration(run["train_cpu_seconds"]) if run["train_cpu_seconds"] else "-",
         ]
         for run in document["runs"]
     ]
     floors = [
-        [LABELS[name], *_estimates(floor["metrics"], columns), "0", "-", "-"]
+        [LABELS[name], *_estimates(floor["metrics"], columns), "0", "-", "-", "-"]
         for name, floor in document["floors"].items()
     ]
     paper = [
-        [f"{name} (paper)", *(tables.cell(row.get(key), "g") for key, _, _ in columns), *["-"] * 3]
+        [f"{name} (paper)", *(tables.cell(row.get(key), "g") for key, _, _ in columns), *["-"] * 4]
         for name, row in document["paper"].items()
     ]
-    notes = [_interval_note(document), *tables.NOTES]
+    notes = [
+        "CPU time is that of all processor cores together: other work on the machine does not "
+        "lengthen it as it does the training time.",
+        _interval_note(document),
+        *tables.NOTES,
+    ]
     if any(run["below_budget"] for run in document["runs"]):
+        budget = document["budget"]
+        kind = "CPU time" if budget["counted_in"] == "train_cpu_seconds" else "time"
         notes.insert(
             0,
-            f"* trained for less than {BUDGET:.0%} of the longest training here "
-            f"({_duration(document['longest_training_seconds'])}): no comparison at equal cost.",
+            f"* trained for less than {BUDGET:.0%} of the longest training {kind} here "
+            f"({_duration(budget['longest'])}): no comparison at equal cost.",
         )
     title = f"Results beside the paper's {_NUMBERS[document['dataset']]}"
     return Section(title, [Table(header, [ours, floors, paper], notes)])

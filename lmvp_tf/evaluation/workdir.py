@@ -47,7 +47,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     """
     config = configs.load(workdir / "config.json")
     config = configs.validate(configs.replace(config, data or {}))
-    model, step, seconds = load_trained(workdir, config)
+    model, trained = load_trained(workdir, config)
     videos = open_videos(config.data)
     print(f"Data: {test_file or videos.source}")
     test = TestSequences(videos, num_sequences, test_file, batch_size)
@@ -68,9 +68,8 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
         model=config.model_name,
         preset=config.preset,
         parameters=model.parameter_counts(),
-        step=step,
-        sequences_seen=step * config.training.batch_size,
-        train_seconds=seconds,
+        trained=trained,
+        sequences_seen=trained.step * config.training.batch_size,
         data_hash=test.hash.hexdigest(),
         config=configs.to_dict(config),
         clips=test.clips,

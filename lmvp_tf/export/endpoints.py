@@ -51,9 +51,9 @@ def load_exportable(workdir, horizon=None):
     # A TFLite file cannot hold rolled loops.
     plain = {"mixed_precision": "none", "rolled": False, "recompute": False}
     config = configs.replace(config, {f"training.{name}": plain[name] for name in plain})
-    model, step, _ = load_trained(workdir, config)
+    model, trained = load_trained(workdir, config)
     return Exportable(
-        model, config, step, horizon or config.data.num_frames - input_shape(config)[0]
+        model, config, trained.step, horizon or config.data.num_frames - input_shape(config)[0]
     )
 
 

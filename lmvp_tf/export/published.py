@@ -30,12 +30,12 @@ def publish(workdir, output, note=""):
       RunError: a file cannot be written.
     """
     config = configs.load(workdir / "config.json")
-    model, step, seconds = load_trained(workdir, config)
-    document = _evaluation(workdir, step)
+    model, trained = load_trained(workdir, config)
+    document = _evaluation(workdir, trained.step)
     default = configs.flatten(configs.Config(model_name=config.model_name))
     config = configs.replace(config, {path: default[path] for path in _PATHS})
     write_json(output / "config.json", configs.to_dict(config))
-    weights.write(model, step, seconds, output)
+    weights.write(model, trained, output)
     write_json(output / "metrics.json", {**document, "config": configs.to_dict(config)})
     write_json(output / "check.json", check(model, config))
     for source in (workdir / "log.csv", workdir / "eval" / "per_step.csv"):

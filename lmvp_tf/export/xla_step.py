@@ -148,7 +148,7 @@ def load(path, state, workdir):
 
 def state_variables(state):
     """Every variable of a TrainState by a name that does not depend on the process."""
-    named = {"step": state.step, "seconds": state.seconds}
+    named = {"step": state.step, "seconds": state.seconds, "cpu_seconds": state.cpu_seconds}
     groups = {f"networks/{name}": theta for name, theta in state.model.networks.items()}
     groups |= {f"optimizers/{name}": o.variables for name, o in state.optimizers.items()}
     for group, variables in groups.items():

@@ -32,6 +32,7 @@ class TrainState:
       optimizers: its Optimizers.
       step: int64 variable, batches trained on.
       seconds: float64 variable, time spent training on them.
+      cpu_seconds: float64 variable, time that processor cores were busy in it, summed over cores.
     """
 
     def __init__(self, config):
@@ -39,8 +40,9 @@ class TrainState:
         self.optimizers = Optimizers(self.model, config.training)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="seconds")
+        self.cpu_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="cpu_seconds")
         self.checkpoint = tf.train.Checkpoint(
-            **_tracked(self.model, self.step, self.seconds),
+            **_tracked(self.model, self.step, self.seconds, self.cpu_seconds),
             optimizers=dict(self.optimizers),
         )
 
@@ -107,28 +109,34 @@ def load_trained(workdir, config):
     """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
     Returns:
-      (model, step, seconds): the VideoPredictor, the steps it was trained, and the seconds.
+      (model, trained): the VideoPredictor, and how long it was trained, a Trained.
 
     Raises:
       UserError: the workdir has neither, or a damaged one.
     """
     model = build_model(config)
     if weights.are_in(workdir):
-        return model, *weights.read(model, workdir)
-    step, seconds = tf.Variable(0, dtype=tf.int64), tf.Variable(0.0, dtype=tf.float64)
-    checkpoint = tf.train.Checkpoint(**_tracked(model, step, seconds))
+        return model, weights.read(model, workdir)
+    step = tf.Variable(0, dtype=tf.int64)
+    seconds, cpu_seconds = (tf.Variable(0.0, dtype=tf.float64) for _ in range(2))
+    checkpoint = tf.train.Checkpoint(**_tracked(model, step, seconds, cpu_seconds))
     if not Checkpoints(workdir, checkpoint).restore(partial=True):
         raise UserError(f"{workdir} has no checkpoint yet: train it by run_train.py first")
-    return model, int(step), float(seconds)
+    return model, weights.Trained(int(step), float(seconds), float(cpu_seconds))
 
 
-def _tracked(model, step, seconds):
+def _tracked(model, step, seconds, cpu_seconds):
     """What a checkpoint holds besides the optimizers.
 
     The variables are given by network and not left to be found by way of the model: TensorFlow does
     not look into lists of layers that Keras holds, and would pass over their weights in silence.
     """
-    return {"networks": model.networks, "step": step, "seconds": seconds}
+    return {
+        "networks": model.networks,
+        "step": step,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+    }
 
 
 def _frame_shape(config):

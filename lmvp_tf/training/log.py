@@ -11,7 +11,8 @@ from lmvp_tf import configs
 from lmvp_tf.files import write_text
 
 COLUMNS = (
-    "step seconds sequences phase L_dis L_M_L L_M_T L_recons L_gen D_accuracy/real D_accuracy/fake "
+    "step seconds cpu_seconds sequences phase L_dis L_M_L L_M_T L_recons L_gen "
+    "D_accuracy/real D_accuracy/fake "
     "gradient_norm/D gradient_norm/F gradient_norm/M gradient_norm/G "
     "update_norm/D update_norm/F update_norm/M update_norm/G "
     "learning_rate/D learning_rate/M learning_rate/G sequences_per_second data_wait_fraction "

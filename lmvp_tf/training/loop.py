@@ -129,7 +129,7 @@ def _run_steps(config, state, videos, run_log, checkpoints, profiler, stop):
         batches = iter(videos.train(training.seed, training.batch_size, first_step=step))
     phase_of = procedure(state.model).phase
     validate = _Validation(config, state.model, videos)
-    clock = _Clock(state.seconds, training.batch_size)
+    clock = _Clock(state, training.batch_size)
     saved_at = time.monotonic()
     progress = _progress_bar(step, training.max_steps)
     with progress:
@@ -235,12 +235,12 @@ class _Clock:
     """Measures training time, and which part of it was spent waiting for data.
 
     Args:
-      seconds: float64 variable that sums the training time over all runs of a workdir.
+      state: the TrainState whose `seconds` and `cpu_seconds` sum it over all runs of a workdir.
       batch_size: sequences per step.
     """
 
-    def __init__(self, seconds, batch_size):
-        self.seconds = seconds
+    def __init__(self, state, batch_size):
+        self.state = state
         self.batch_size = batch_size
         self._reset()
 
@@ -249,31 +249,35 @@ class _Clock:
 
     @contextlib.contextmanager
     def waiting(self):
-        start = time.perf_counter()
-        yield
-        self._add("waited", time.perf_counter() - start)
+        with self._measuring("waited"):
+            yield
 
     @contextlib.contextmanager
     def stepping(self):
-        start = time.perf_counter()
-        yield
-        self._add("stepped", time.perf_counter() - start)
+        with self._measuring("stepped"):
+            yield
         self.steps += 1
 
     def report(self):
         """Speed since the last report."""
         total = self.waited + self.stepped
         report = {
-            "seconds": float(self.seconds),
+            "seconds": float(self.state.seconds),
+            "cpu_seconds": float(self.state.cpu_seconds),
             "sequences_per_second": self.steps * self.batch_size / total,
             "data_wait_fraction": self.waited / total,
         }
         self._reset()
         return report
 
-    def _add(self, name, duration):
+    @contextlib.contextmanager
+    def _measuring(self, name):
+        start, cpu_start = time.perf_counter(), time.process_time()
+        yield
+        duration = time.perf_counter() - start
         setattr(self, name, getattr(self, name) + duration)
-        self.seconds.assign_add(duration)
+        self.state.seconds.assign_add(duration)
+        self.state.cpu_seconds.assign_add(time.process_time() - cpu_start)
 
 
 class _Validation:

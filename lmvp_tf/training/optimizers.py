@@ -5,9 +5,11 @@ import math
 import keras
 from keras import ops
 
+_HALVINGS = 5  # equal parts of a run, as the authors of DFN: each 4,000 of their 20,000 steps
+
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear warm-up, then a constant rate, a cosine to zero, or halving at intervals.
+    """A linear warm-up, then a constant rate, a cosine to zero, or halving in equal intervals.
 
     Args:
       peak: the rate after the warm-up.
@@ -30,7 +32,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             progress = ops.minimum(step / training.max_steps, 1.0)
             return rate * 0.5 * (1.0 + ops.cos(math.pi * progress))
         if training.decay == "halve":
-            return rate * ops.power(0.5, ops.floor(step / training.halve_every))
+            return rate * ops.power(0.5, ops.floor(_HALVINGS * step / training.max_steps))
         return rate
 
     def get_config(self):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.evaluation import evaluator
 from lmvp_tf.metrics import METRICS
+from lmvp_tf.training.weights import Trained
 
 _NUM_INPUTS = 2
 _MEAN_IMAGE = np.full((12, 12, 1), 0.25, np.float32)
@@ -131,9 +132,8 @@ def _document(results):
         model="lmvp",
         preset="demo",
         parameters={"total": 3, "generator": 2, "motion_guider": 1},
-        step=7,
+        trained=Trained(7, 1.5, 2.5),
         sequences_seen=56,
-        train_seconds=1.5,
         data_hash="abc",
         config={"seed": 1},
     )
@@ -142,8 +142,8 @@ def _document(results):
 def test_metrics_json_has_the_fixed_keys(results):
     document = _document(results)
     assert " ".join(document) == (
-        "dataset model preset parameters step sequences_seen train_seconds num_sequences "
-        "data_hash protocol metrics per_step floors config"
+        "dataset model preset parameters step sequences_seen train_seconds train_cpu_seconds "
+        "num_sequences data_hash protocol metrics per_step floors config"
     )
     assert document["num_sequences"] == 4
     assert document["metrics"] == results["lmvp"].result()["metrics"]

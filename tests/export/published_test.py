@@ -29,6 +29,7 @@ def workdir(tiny_config, tmp_path):
     state = TrainState(config)
     state.step.assign(7)
     state.seconds.assign(12.5)
+    state.cpu_seconds.assign(20.0)
     Checkpoints(workdir, state.checkpoint).save(7)
     write_json(workdir / "config.json", configs.to_dict(config))
     (workdir / "log.csv").write_text("step\n7\n")
@@ -47,8 +48,8 @@ def test_a_published_run_predicts_what_its_checkpoint_predicts(workdir, tiny_vid
     np.testing.assert_array_equal(
         lmvp_tf.load(folder).predict(tiny_video[:, :4], horizon=3), expected
     )
-    _, step, seconds = load_trained(folder, configs.load(folder / "config.json"))
-    assert (step, seconds) == (7, 12.5)
+    _, trained = load_trained(folder, configs.load(folder / "config.json"))
+    assert trained == (7, 12.5, 20.0)
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     assert {"D.weights.h5", "M.weights.h5", "G.weights.h5", "log.csv", "check.json"} <= set(sizes)
     readme = (folder / "README.md").read_text()
@@ -62,9 +63,9 @@ def test_every_weight_is_in_the_files(tiny_config, tmp_path):
     model = build_model(tiny_config)
     for variable in model.variables:  # zeros at the start would hide what is not restored
         variable.assign(np.random.default_rng(1).normal(size=variable.shape))
-    weights.write(model, 1, 2.0, tmp_path)
+    weights.write(model, weights.Trained(1, 2.0, 3.0), tmp_path)
     other = build_model(tiny_config)
-    assert weights.read(other, tmp_path) == (1, 2.0)
+    assert weights.read(other, tmp_path) == (1, 2.0, 3.0)
     for one, restored in zip(model.variables, other.variables, strict=True):
         np.testing.assert_array_equal(restored, one, err_msg=one.path)
 
@@ -83,14 +84,14 @@ def test_a_run_that_was_not_evaluated_at_its_last_step_is_refused(workdir, tmp_p
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("h")])
 def test_weights_that_are_missing_or_damaged_are_named(tiny_config, tmp_path, damage):
     model = build_model(tiny_config)
-    weights.write(model, 1, 2.0, tmp_path)
+    weights.write(model, weights.Trained(1, 2.0, 3.0), tmp_path)
     damage(tmp_path / "M.weights.h5")
     with pytest.raises(UserError, match="M.weights.h5 cannot be read: it is missing, damaged, or"):
         weights.read(model, tmp_path)
 
 
 def test_weights_of_another_model_are_refused(tiny_config, tmp_path):
-    weights.write(build_model(tiny_config), 1, 2.0, tmp_path)
+    weights.write(build_model(tiny_config), weights.Trained(1, 2.0, 3.0), tmp_path)
     wider = build_model(configs.replace(tiny_config, {"model.motion_units": 6}))
     with pytest.raises(UserError, match="M.weights.h5 cannot be read: .* or of another model"):
         weights.read(wider, tmp_path)
@@ -121,9 +122,9 @@ def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
 def test_published_weights_give_the_figures_they_gave(folder):
     pytest.importorskip("mlxtend")
     config = configs.load(folder / "config.json")
-    model, step, _ = load_trained(folder, config)
+    model, trained = load_trained(folder, config)
     expected = json.loads((folder / "check.json").read_text())
-    assert step == json.loads((folder / "metrics.json").read_text())["step"]
+    assert trained.step == json.loads((folder / "metrics.json").read_text())["step"]
     assert max(path.stat().st_size for path in folder.glob("*.h5")) < 5e6
     for name, value in check(model, config).items():
         assert value == pytest.approx(expected[name], rel=2e-3), name

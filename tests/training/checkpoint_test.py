@@ -19,10 +19,11 @@ def test_every_variable_returns_optimizer_slots_included(
     algorithm1.pretrain_step(state.model, state.optimizers, tiny_config, tf.constant(tiny_video), 4)
     state.step.assign(7)
     state.seconds.assign(1.5)
+    state.cpu_seconds.assign(2.5)
     Checkpoints(tmp_path, state.checkpoint).save(7)
     fresh = TrainState(tiny_config)
     assert Checkpoints(tmp_path, fresh.checkpoint).restore()
-    assert (int(fresh.step), float(fresh.seconds)) == (7, 1.5)
+    assert (int(fresh.step), float(fresh.seconds), float(fresh.cpu_seconds)) == (7, 1.5, 2.5)
     for name, optimizer in state.optimizers.items():
         restored = fresh.optimizers[name].variables
         for one, other in zip(optimizer.variables, restored, strict=True):
@@ -35,8 +36,8 @@ def test_the_trained_model_has_every_weight_of_the_state_that_was_saved(tiny_con
     state = TrainState(tiny_config)
     state.step.assign(3)
     Checkpoints(tmp_path, state.checkpoint).save(3)
-    model, step, _ = load_trained(tmp_path, tiny_config)
-    assert step == 3
+    model, trained = load_trained(tmp_path, tiny_config)
+    assert trained.step == 3
     for one, other in zip(state.model.variables, model.variables, strict=True):
         np.testing.assert_array_equal(one, other, err_msg=one.path)
 

@@ -28,8 +28,8 @@ def config(tiny_config, digits_file):
 
 
 def weights(workdir, config):
-    model, step, _ = load_trained(workdir, config)
-    return [v.numpy() for v in model.trainable_variables], step
+    model, trained = load_trained(workdir, config)
+    return [v.numpy() for v in model.trainable_variables], trained.step
 
 
 def run_in_new_process(config, workdir):

@@ -21,9 +21,9 @@ from lmvp_tf.training.optimizers import LearningRate
         ({"decay": "cosine", "max_steps": 200}, 50, 0.5 + 0.5 * math.cos(math.pi / 4)),
         ({"decay": "cosine", "max_steps": 200}, 200, 0.0),
         ({"decay": "cosine", "max_steps": 200}, 300, 0.0),
-        ({"decay": "halve", "halve_every": 4000}, 3999, 1.0),
-        ({"decay": "halve", "halve_every": 4000}, 4000, 0.5),
-        ({"decay": "halve", "halve_every": 4000}, 12000, 0.125),
+        ({"decay": "halve", "max_steps": 20_000}, 3999, 1.0),
+        ({"decay": "halve", "max_steps": 20_000}, 4000, 0.5),
+        ({"decay": "halve", "max_steps": 20_000}, 12000, 0.125),
     ],
 )
 def test_learning_rate(settings, step, expected):
