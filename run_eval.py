@@ -16,7 +16,7 @@ import pathlib
 
 from absl import flags
 
-from lmvp_tf import cli
+from lmvp_tf import cli, runtime
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
 _WORKDIRS = flags.DEFINE_list("workdirs", [], "Folders of runs to compare, a,b,...: see --report.")
@@ -59,6 +59,7 @@ def main(argv):
         "batch_size": _BATCH_SIZE.value,
     }
     _check_flags()
+    runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
     if _REPORT.value:
         _report([pathlib.Path(name) for name in _WORKDIRS.value], options)
     else:
@@ -78,7 +79,7 @@ def _check_flags():
 
 
 def _evaluate(workdir, options):
-    from lmvp_tf.evaluation.workdir import evaluate_workdir  # TensorFlow: not for --help
+    from lmvp_tf.evaluation.workdir import evaluate_workdir
 
     table = evaluate_workdir(workdir, **options)
     print(f"\n{table}\n\nTables, figures and films are in {workdir / 'eval'}:")

@@ -20,7 +20,7 @@ import pathlib
 
 from absl import flags
 
-from lmvp_tf import cli
+from lmvp_tf import cli, runtime
 from lmvp_tf.errors import RunError
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
@@ -104,6 +104,7 @@ def main(argv):
     if not _OUTPUT.value:
         raise cli.UserError("--output is missing: the folder to write to")
     workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
+    runtime.import_tensorflow()
     EXPORTERS[_FORMAT.value](workdir, output, _HORIZON.value)
 
 

@@ -26,7 +26,7 @@ import pathlib
 from absl import flags
 from tqdm import tqdm
 
-from lmvp_tf import cli
+from lmvp_tf import cli, runtime
 from lmvp_tf.errors import UserError
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
@@ -64,8 +64,10 @@ def main(argv):
     """Flags -> predictor -> clip -> prediction -> file and table."""
     del argv
     options = _checked_options()
+    runtime.import_tensorflow()  # takes seconds: not for --help or a wrong flag
+    from lmvp_tf import clip_prediction, clips
+
     predictor = _load()
-    from lmvp_tf import clip_prediction, clips  # TensorFlow: not for --help or a wrong flag
 
     options = dataclasses.replace(options, size=predictor.size, channels=predictor.channels)
     with tqdm(desc="Reading", unit=" frames", delay=2, leave=False) as bar:

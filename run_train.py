@@ -13,7 +13,7 @@ import re
 
 from absl import flags
 
-from lmvp_tf import cli, configs, presets
+from lmvp_tf import cli, configs, presets, runtime
 from lmvp_tf.models.registry import MODELS
 
 _DATASET = flags.DEFINE_enum("dataset", "moving_mnist", list(presets.PRESETS), "What to train on.")
@@ -120,6 +120,9 @@ def describe(config):
 
 def main(argv):
     del argv
+    if not (_WORKDIR.value or _DESCRIBE.value or _DUMP_STEP.value):
+        raise cli.UserError("--workdir is missing: the folder that the run is kept in")
+    runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
     config = config_from_flags()
     if _DESCRIBE.value:
         print(describe(config))
@@ -133,8 +136,6 @@ def main(argv):
             print(line)
         print(f"Run it there: python {directory}/run_steps.py {directory}")
         return
-    if not _WORKDIR.value:
-        raise cli.UserError("--workdir is missing: the folder that the run is kept in")
     if _LOAD_STATE.value:
         from lmvp_tf.export import xla_step
 
@@ -142,7 +143,7 @@ def main(argv):
         print(f"{workdir} is at step {step} now.")
         return
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
-    from lmvp_tf.training import loop  # TensorFlow takes seconds: not for --help or a bad flag
+    from lmvp_tf.training import loop
 
     if loop.train(config, workdir, profile):
         print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")

@@ -13,6 +13,7 @@ _PROGRAM = f"""
 import importlib, json, sys
 from lmvp_tf import runtime
 runtime.prepare()
+runtime.import_tensorflow()
 module, name, arguments = json.loads(sys.argv[1])
 for value in getattr(importlib.import_module(module), name)(*arguments):
     print("{_MARK}" + json.dumps(value), flush=True)

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.common import Row
 from benchmarks.processes import ROOT, ProcessFailed
 
-_IMPORTS = "from lmvp_tf import runtime; runtime.prepare(); import tensorflow, keras"
+_IMPORTS = "from lmvp_tf import runtime; runtime.prepare(); runtime.import_tensorflow()"
 
 
 def start_small(quick):

@@ -1,7 +1,9 @@
 """Settings of the process that make TensorFlow faster and quieter, made before it is imported."""
 
+import contextlib
 import ctypes
 import os
+import sys
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings of TensorFlow's start hide our own
@@ -17,6 +19,27 @@ def prepare():
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     keep_freed_memory()
+
+
+def import_tensorflow():
+    """Imports TensorFlow and Keras in half the time, where packages are installed that Keras looks
+    for and that no program of ours wants through Keras (docs/decisions.md).
+    """
+    with _hidden("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn"):
+        import keras  # noqa: F401  (imports TensorFlow, its backend)
+        import tensorflow  # noqa: F401  (finds Keras there already)
+
+
+@contextlib.contextmanager
+def _hidden(*packages):
+    """Lets packages that are not imported yet appear as not installed."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def keep_freed_memory():

@@ -9,6 +9,7 @@ from absl import flags
 from lmvp_tf import configs, runtime
 
 runtime.prepare()
+runtime.import_tensorflow()
 
 TINY = {
     "data.size": 32,

@@ -48,3 +48,15 @@ def test_the_environment_is_set_unless_the_user_has_set_it():
     )
     assert default.stdout.strip() == "1"
     assert run(program, TF_ENABLE_ONEDNN_OPTS="0") == "0"
+
+
+def test_tensorflow_is_imported_without_what_keras_looks_for_and_nothing_is_lost():
+    """scikit-image, a test's own need, brings SciPy."""
+    program = (
+        "import sys; from lmvp_tf import runtime; runtime.import_tensorflow();"
+        "hidden = {'jax', 'matplotlib', 'pandas', 'scipy', 'sklearn'};"
+        "assert {'tensorflow', 'keras'} <= set(sys.modules), 'not imported';"
+        "assert not hidden & set(sys.modules), hidden & set(sys.modules);"
+        "import scipy.ndimage, matplotlib.pyplot; print('both')"
+    )
+    assert run(program) == "both"

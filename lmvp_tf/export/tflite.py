@@ -18,9 +18,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import io
-from unittest import mock
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
@@ -178,8 +176,7 @@ def _float32(exportable, folder):
         name: tf.function(by_name[name].function, input_signature=by_name[name].specs)
         for name in Signatures._fields
     }
-    with mock.patch.object(keras.ops, "unstack", _unstack_by_split):  # while the graphs are made
-        tf.saved_model.save(module, str(folder), signatures)
+    tf.saved_model.save(module, str(folder), signatures)
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(folder), signature_keys=list(signatures)
     )
@@ -189,16 +186,6 @@ def _float32(exportable, folder):
         raise RunError(
             f"--model={exportable.config.model_name} cannot be converted: {_first_line(error)}"
         ) from error
-
-
-def _unstack_by_split(x, num=None, axis=0):
-    """`ops.unstack`, for the converter of TensorFlow 2.21.
-
-    It turns an unstack, all of whose parts are concatenated along another axis, into a reshape
-    that scrambles them, and says nothing (tensorflow/tensorflow#116047).
-    """
-    parts = tf.split(x, num or x.shape[axis], axis)
-    return [tf.squeeze(part, axis) for part in parts]
 
 
 def _quantized(base, variant, exportable, videos):

@@ -13,6 +13,7 @@ from lmvp_tf.layers.conv_stack import ConvStack
 from lmvp_tf.models.predictor import (
     Supervision,
     VideoPredictor,
+    as_channels,
     check_positive,
     over_time,
     past_shapes,
@@ -185,7 +186,7 @@ class DFN(VideoPredictor):
     def step(self, frame, state):
         """See VideoPredictor. The first n - 1 predictions see x_1 in place of what came before."""
         seen, past = slide(frame, state)
-        seen = ops.concatenate(ops.unstack(seen, axis=1), axis=-1)
+        seen = as_channels(seen)
         memory = self._encode(seen) + self._moved_on(state["memory"])
         prediction = self._filtered(frame, memory)
         if past:  # state_t is 0 until n frames are there
@@ -211,7 +212,7 @@ class DFN(VideoPredictor):
         known = self.over_frames(self._filtered, real[:, num_seen - 1 + first :], states[:, first:])
         if num_open == 1:
             return known
-        seen = ops.concatenate(ops.unstack(real[:, -num_seen:], axis=1), axis=-1)
+        seen = as_channels(real[:, -num_seen:])
         _, following = recur(
             functools.partial(self._go_on, backprop=backprop),
             (seen, states[:, -1], known[:, -1]),

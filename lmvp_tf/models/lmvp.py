@@ -14,6 +14,7 @@ from lmvp_tf.models.generator import Generator
 from lmvp_tf.models.motion_guider import MotionGuider
 from lmvp_tf.models.predictor import (
     VideoPredictor,
+    as_channels,
     check_positive,
     over_time,
     past_shapes,
@@ -226,7 +227,7 @@ class LMVP(VideoPredictor):
 
     def step(self, frame, state):
         clip, past = slide(frame, state)
-        feature = self.discriminator.features(ops.concatenate(ops.unstack(clip, axis=1), axis=-1))
+        feature = self.discriminator.features(as_channels(clip))
         motion, (hidden, cell) = self.guider(feature, (state["hidden"], state["cell"]))
         return self.predict(frame, motion), {**past, "hidden": hidden, "cell": cell}
 

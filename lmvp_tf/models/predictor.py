@@ -158,6 +158,18 @@ def over_time(function, *tensors):
     return ops.reshape(result, (-1, length, *result.shape[1:]))
 
 
+def as_channels(frames):
+    """Frames one behind the other in the channels: [B, N, H, W, C] -> [B, H, W, N*C].
+
+    By a transposition and no `unstack`: the converter of TensorFlow 2.21 makes of an unstack whose
+    parts are all concatenated a reshape that scrambles them, and says nothing
+    (tensorflow/tensorflow#116047).
+    """
+    height, width = frames.shape[2:4]
+    channels = frames.shape[1] * frames.shape[4]
+    return ops.reshape(ops.moveaxis(frames, 1, 3), (-1, height, width, channels))
+
+
 def past_shapes(length, frame_shape):
     """The state that `slide` needs to remember `length` frames; empty where that is none.
 
