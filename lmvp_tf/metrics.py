@@ -143,7 +143,7 @@ def _windowed(x, taps):
     return tf.add_n([tap * x[:, :, :, i : i + width] for i, tap in enumerate(taps)])
 
 
-_compiled_frame_metrics = tf.function(frame_metrics, reduce_retracing=True)
+_compiled_frame_metrics = tf.function(frame_metrics, reduce_retracing=True, autograph=False)
 
 
 class MetricAccumulator:

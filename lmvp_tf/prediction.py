@@ -187,6 +187,7 @@ def _as_graph(model, data):
         return tf.function(
             lambda frames: model(frames, num_predicted=horizon),
             input_signature=[tf.TensorSpec(shape)],
+            autograph=False,
         )
 
     def predict(frames, horizon):

@@ -22,6 +22,7 @@ TINY_MODEL = [
     "--set=model.filter_widths=4",
     "--set=model.pixel_widths=4",
     "--set=model.kernel_size=3",
+    "--set=training.rolled=false",
 ]
 
 
@@ -106,9 +107,10 @@ def test_train_then_evaluate(tmp_path, digits_file):
         f"--mnist_path={digits_file}",
         "--batch_size=2",
         "--max_steps=3",
+        "--set=data.size=32",
         "--set=data.num_frames=8",
         "--set=data.num_inputs=4",
-        "--set=training.one_step_steps=1",
+        "--set=training.one_step_steps=0",
         "--set=training.pretrain_steps=2",
         "--set=training.validation_sequences=2",
         *TINY_MODEL,
@@ -141,8 +143,11 @@ def drive(folder, count, channels):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("color", "channels"), [("grey", 1), ("rgb", 3)])
-def test_highway_from_pictures_to_a_table(tmp_path, color, channels):
+@pytest.mark.parametrize(
+    ("color", "channels", "model"),
+    [("grey", 1, ["--model=lmvp", *TINY_MODEL]), ("rgb", 3, ["--model=last_frame"])],
+)
+def test_highway_from_pictures_to_a_table(tmp_path, color, channels, model):
     for name, count in {"drive": 60, "other": 12}.items():
         drive(tmp_path / name, count, channels)
     dataset, workdir = tmp_path / "data", tmp_path / "run"
@@ -169,7 +174,7 @@ def test_highway_from_pictures_to_a_table(tmp_path, color, channels):
         "--max_steps=1",
         "--set=training.one_step_steps=1",
         "--set=training.pretrain_steps=1",
-        *TINY_MODEL,
+        *model,
     )
     assert code == 0, errors
     assert "25 training windows of 6 frames, 22 test windows" in output
@@ -185,7 +190,8 @@ def test_highway_from_pictures_to_a_table(tmp_path, color, channels):
     }
     mse = [clips[name]["metrics"]["mse"] for name in ("drive", "other")]
     np.testing.assert_allclose(document["metrics"]["mse"], np.average(mse, weights=[15, 7]))
-    for row in ("DFN (paper)", "all, last_frame", "drive, lmvp", "other, last_frame"):
+    name = model[0].removeprefix("--model=")
+    for row in ("DFN (paper)", "all, last_frame", f"drive, {name}", "other, last_frame"):
         assert row in output
     assert iio.imread(workdir / "eval" / "predictions.png").std() > 1
     code, _, errors = run("run_eval.py", f"--workdir={workdir}", "--test_file=x.npy")

@@ -25,6 +25,7 @@ TINY = {
     "model.temporal_widths": (4,),
     "model.filter_widths": (8,),
     "model.pixel_widths": (8,),
+    "training.rolled": False,  # so few frames are traced sooner without a loop
     "training.batch_size": 2,
     "training.one_step_steps": 2,
     "training.pretrain_steps": 4,

@@ -52,7 +52,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     print(f"Data: {test_file or videos.source}")
     test = TestSequences(videos, num_sequences, test_file, batch_size)
     mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
-    predict = tf.function(lambda x, n: model(x, num_predicted=n))
+    predict = tf.function(lambda x, n: model(x, num_predicted=n), autograph=False)
     systems = {**floors(mean_image), config.model_name: predict}
     with tqdm(total=test.num_sequences, unit="sequence", desc="evaluate") as progress:
         accumulators = evaluate(

@@ -106,7 +106,9 @@ def sample(exportable):
         inputs = {spec.name: noise(spec) for spec in endpoint.specs}
         for part in inputs.keys() - {"frame", "frames"}:
             inputs[part][0] = 0.0
-        outputs = tf.function(endpoint.function)(*map(tf.constant, inputs.values()))
+        outputs = tf.function(endpoint.function, autograph=False)(
+            *map(tf.constant, inputs.values())
+        )
         requests[name] = inputs
         answers[name] = {part: value.numpy() for part, value in outputs.items()}
     return requests, answers

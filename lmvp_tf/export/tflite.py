@@ -173,7 +173,9 @@ def _float32(exportable, folder):
     module.parameters = [variable.value for variable in exportable.model.variables]
     by_name = endpoints(exportable, batch_size=1)
     signatures = {
-        name: tf.function(by_name[name].function, input_signature=by_name[name].specs)
+        name: tf.function(
+            by_name[name].function, input_signature=by_name[name].specs, autograph=False
+        )
         for name in Signatures._fields
     }
     tf.saved_model.save(module, str(folder), signatures)

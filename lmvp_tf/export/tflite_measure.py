@@ -61,7 +61,9 @@ def open_model(exportable):
     by_name = endpoints(exportable, batch_size=1)
 
     def signature(name):
-        graph = tf.function(by_name[name].function, input_signature=by_name[name].specs)
+        graph = tf.function(
+            by_name[name].function, input_signature=by_name[name].specs, autograph=False
+        )
         names = [spec.name for spec in by_name[name].specs]
 
         def run(**inputs):

@@ -1,6 +1,7 @@
 """A stack of 3x3 convolutions: the body of F, D's classifier and every part of G."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -59,7 +60,7 @@ class ConvStack(keras.layers.Layer):
                 inputs = convolution(inputs)
             if i == 0 and self.position_bias:
                 inputs = inputs + ops.cast(self.pixel_bias, inputs.dtype)
-            inputs = ops.leaky_relu(inputs, self.negative_slope)
+            inputs = leaky_relu(inputs, self.negative_slope)
         return inputs
 
     def _first_of_both(self, inputs, coarse):
@@ -86,6 +87,25 @@ class ConvStack(keras.layers.Layer):
             "negative_slope": self.negative_slope,
             "position_bias": self.position_bias,
         }
+
+
+def leaky_relu(x, negative_slope=0.2):
+    """A leaky ReLU whose gradient is taken from its output, which has the sign of x.
+
+    The next layer keeps that output for the backward pass in any case. x, as large, is not kept
+    then: a third of what a training step holds in memory (docs/decisions.md).
+    """
+
+    @tf.custom_gradient
+    def activated(x):
+        y = ops.leaky_relu(x, negative_slope)
+
+        def gradient(upstream):
+            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=y, alpha=negative_slope)
+
+        return y, gradient
+
+    return activated(x)
 
 
 def convolve_doubled(maps, kernel):

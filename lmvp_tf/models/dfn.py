@@ -9,7 +9,7 @@ from keras import ops
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter, filter_flow
-from lmvp_tf.layers.conv_stack import ConvStack
+from lmvp_tf.layers.conv_stack import ConvStack, leaky_relu
 from lmvp_tf.models.predictor import (
     Supervision,
     VideoPredictor,
@@ -260,7 +260,7 @@ class DFN(VideoPredictor):
     def _features(self, state):
         """All of the decoder below the taps: [B, h, w, U] -> [B, H, W, N]."""
         features = self.pixel_network(None, coarse=self.decoder(state))
-        return ops.leaky_relu(self.projection(features), _SLOPE)
+        return leaky_relu(self.projection(features), _SLOPE)
 
     def _filtered(self, frame, state):
         features = self._features(state)

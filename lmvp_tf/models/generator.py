@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
-from lmvp_tf.layers.conv_stack import ConvStack
+from lmvp_tf.layers.conv_stack import ConvStack, leaky_relu
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
@@ -64,9 +64,7 @@ class Generator(keras.Model):
         self.pixel_network = ConvStack(pixel_widths, dtype=policy, name="pixel")
         self.projection = None
         if projection_width:
-            self.projection = keras.layers.Dense(
-                projection_width, "leaky_relu", dtype=policy, name="projection"
-            )
+            self.projection = keras.layers.Dense(projection_width, dtype=policy, name="projection")
         self.adaptive_filter = AdaptiveFilter(
             kernel_size, dynamic_bias, identity_start, dtype=policy, name="adaptive_filter"
         )
@@ -100,7 +98,7 @@ class Generator(keras.Model):
         else:
             hidden = self.filter_network(spatial, coarse=enlarge(temporal, factor // 2))
         hidden = self.pixel_network(None, coarse=hidden)
-        return hidden if self.projection is None else self.projection(hidden)
+        return hidden if self.projection is None else leaky_relu(self.projection(hidden))
 
     def get_config(self):
         return {**super().get_config(), **self.settings}

@@ -165,7 +165,8 @@ def traced_steps(config, state):
     # them as they are, and complains.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     return {
-        phase: tf.function(_counted(step, state)) for phase, step in _steps(config, state).items()
+        phase: tf.function(_counted(step, state), autograph=False)  # whose start takes seconds
+        for phase, step in _steps(config, state).items()
     }
 
 
@@ -176,7 +177,7 @@ def compiled_steps(config, state, videos):
     draw = videos.in_graph(config.training.seed, config.training.batch_size)
 
     def compiled(step):
-        return tf.function(lambda number: step(draw(number)), jit_compile=True)
+        return tf.function(lambda number: step(draw(number)), jit_compile=True, autograph=False)
 
     return {phase: compiled(_counted(step, state)) for phase, step in _steps(config, state).items()}
 
@@ -289,8 +290,10 @@ class _Validation:
         count = config.training.validation_sequences
         self.batches = videos.validation(count, min(config.training.batch_size, count)).cache()
         num_predicted = config.data.num_frames - self.num_inputs
-        self.predict = tf.function(lambda inputs: model(inputs, num_predicted=num_predicted))
-        self.flow = tf.function(model.filter_flow)
+        self.predict = tf.function(
+            lambda inputs: model(inputs, num_predicted=num_predicted), autograph=False
+        )
+        self.flow = tf.function(model.filter_flow, autograph=False)
 
     def __call__(self):
         accumulator = MetricAccumulator(with_bce=self.config.losses.reconstruction == "bce")

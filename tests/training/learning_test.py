@@ -52,7 +52,9 @@ def test_both_phases_learn_a_few_sequences_far_better_than_the_mean_image(config
     state = TrainState(config)
 
     def compiled(step, *options):
-        return tf.function(lambda: step(state.model, state.optimizers, config, video, *options))
+        return tf.function(
+            lambda: step(state.model, state.optimizers, config, video, *options), autograph=False
+        )
 
     def error():
         predicted = state.model(video[:, :NUM_INPUTS], num_predicted=NUM_FRAMES - NUM_INPUTS)
