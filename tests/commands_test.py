@@ -194,8 +194,6 @@ def test_highway_from_pictures_to_a_table(tmp_path, color, channels, model):
     for row in ("DFN (paper)", "all, last_frame", f"drive, {name}", "other, last_frame"):
         assert row in output
     assert iio.imread(workdir / "eval" / "predictions.png").std() > 1
-    code, _, errors = run("run_eval.py", f"--workdir={workdir}", "--test_file=x.npy")
-    assert (code, "--test_file is for Moving MNIST" in last_line(errors)) == (2, True)
 
 
 def test_highway_without_a_dataset_says_what_to_do(tmp_path):

@@ -229,6 +229,7 @@ def dataset(
     num_shards, index = shard
     digits = tf.constant(digits)
 
+    @tf.autograph.experimental.do_not_convert  # which takes seconds
     def batch(number):
         number_seed = batch_seed(seed, split, number)
         return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits)
@@ -265,6 +266,7 @@ def test_batches(
     _check_batch_size(batch_size)
     digits = tf.constant(digits)
 
+    @tf.autograph.experimental.do_not_convert
     def batch(drawn):
         return _sequences(digits, drawn, num_frames, size)
 

@@ -87,9 +87,8 @@ def endpoints(exportable, batch_size=None):
     def spec(name, shape, dtype=tf.float32):
         return tf.TensorSpec((batch_size, *shape), dtype, name)
 
-    @tf.function(
-        input_signature=[spec("frames", shape)], autograph=False
-    )  # one graph in the file for both below
+    # One graph in the file for both below.
+    @tf.function(input_signature=[spec("frames", shape)], autograph=False)
     def predict(frames):
         return model(frames, num_predicted=horizon)
 

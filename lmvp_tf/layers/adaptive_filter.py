@@ -243,25 +243,28 @@ def _filter_with_gradient(frame, logits):
     return tf.cast(out, frame.dtype), gradient
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)  # which takes seconds to start
 def _forward(frame, logits):
     """Returns out [B, H, W, C] and log(sum exp(logits)) [B, H, W], in the dtype of the sums."""
     size, dtype = _kernel_size(logits), _sum_dtype(frame)
     peak = tf.cast(tf.reduce_max(logits, axis=0), dtype)
     planes = _padded_planes(tf.cast(frame, dtype), size)
     batch, height, width, channels = ops.shape(frame)
-    filtered = tf.zeros((channels, batch, height, width), dtype)
-    total = tf.zeros_like(peak)
-    for i in tf.range(size):
+
+    def add_row(i, filtered, total):
         weights = tf.unstack(tf.exp(tf.cast(_tap_row(logits, i), dtype) - peak))
         band = tf.slice(planes, (0, 0, i, 0), (channels, batch, height, width + size - 1))
         terms = [w * band[..., j : j + width] for j, w in enumerate(weights)]
-        filtered = tf.add_n([filtered, *terms])
-        total = tf.add_n([total, *weights])
+        return i + 1, tf.add_n([filtered, *terms]), tf.add_n([total, *weights])
+
+    zeros = tf.zeros((channels, batch, height, width), dtype)
+    _, filtered, total = tf.while_loop(
+        lambda i, *_: i < size, add_row, (tf.constant(0), zeros, tf.zeros_like(peak))
+    )
     return tf.transpose(filtered / total, (1, 2, 3, 0)), peak + tf.math.log(total)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _logits_gradient(upstream, frame, logits, out, log_total):
     """dl [k*k, B, H, W] of the upstream gradient [B, H, W, C] and what `_forward` returned."""
     size, dtype = _kernel_size(logits), out.dtype
@@ -273,7 +276,7 @@ def _logits_gradient(upstream, frame, logits, out, log_total):
     return tf.cast(slope * tf.exp(tf.cast(logits, dtype) - log_total), logits.dtype)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _frame_gradient(upstream, logits, log_total):
     """dx [B, H, W, C] of the upstream gradient [B, H, W, C] and what `_forward` returned.
 
@@ -287,8 +290,8 @@ def _frame_gradient(upstream, logits, log_total):
     pixels = batch * height * width
     planes = _padded_planes(tf.cast(upstream, dtype), size)
     planes = planes[:, :, radius : radius + height]  # [C, B, H, W+2r]
-    total = tf.zeros((channels, batch, height, width), dtype)
-    for i in tf.range(size):
+
+    def add_row(i, total):
         weights = tf.exp(tf.cast(_tap_row(logits, i), dtype) - log_total)
         weights = tf.pad(tf.reshape(weights, (-1,)), ((radius, radius),))
         terms = []
@@ -297,7 +300,11 @@ def _frame_gradient(upstream, logits, log_total):
             shifted = tf.reshape(weights[start : start + pixels], (batch, height, width))
             terms.append(shifted * planes[..., size - 1 - j : size - 1 - j + width])
         moved = tf.pad(tf.add_n(terms), ((0, 0), (0, 0), (radius, radius), (0, 0)))
-        total += tf.slice(moved, (0, 0, size - 1 - i, 0), (channels, batch, height, width))
+        moved = tf.slice(moved, (0, 0, size - 1 - i, 0), (channels, batch, height, width))
+        return i + 1, total + moved
+
+    zeros = tf.zeros((channels, batch, height, width), dtype)
+    _, total = tf.while_loop(lambda i, _: i < size, add_row, (tf.constant(0), zeros))
     return tf.cast(tf.transpose(total, (1, 2, 3, 0)), upstream.dtype)
 
 

@@ -10,7 +10,7 @@ from lmvp_tf.datasets import moving_mnist
 from lmvp_tf.training import algorithm1
 from lmvp_tf.training.checkpoint import TrainState
 
-NUM_INPUTS, NUM_FRAMES = 4, 8
+NUM_INPUTS, NUM_FRAMES = 4, 7
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,14 @@ def config():
         "model.filter_widths": (16,),
         "model.pixel_widths": (16,),
         "training.learning_rate": 5e-3,
+        "training.rolled": False,
     }
     return configs.validate(configs.replace(configs.Config(), values))
 
 
 @pytest.fixture(scope="module")
 def video():
-    """Three bouncing shapes, [3, 8, 40, 40, 1]."""
+    """Three bouncing shapes, [3, 7, 40, 40, 1]."""
     digits = np.zeros((3, 28, 28), np.uint8)
     digits[0, 6:22, 12:16] = 255
     digits[1, 8:20, 8:20] = 200
@@ -63,15 +64,15 @@ def test_both_phases_learn_a_few_sequences_far_better_than_the_mean_image(config
     mean_image = tf.reduce_mean(video, axis=(0, 1))
     floor = float(tf.reduce_mean((mean_image - video[:, NUM_INPUTS:]) ** 2))
     for step, count in (
-        (compiled(algorithm1.pretrain_step, NUM_FRAMES - 1), 100),
-        (compiled(algorithm1.pretrain_step, NUM_INPUTS), 100),
+        (compiled(algorithm1.pretrain_step, NUM_FRAMES - 1), 60),
+        (compiled(algorithm1.pretrain_step, NUM_INPUTS), 60),
     ):
         for _ in range(count):
             step()
     pretrained = error()
-    assert pretrained < 0.25 * floor
+    assert pretrained < 0.1 * floor
     main = compiled(algorithm1.train_step)
-    learner = [float(main()["L_M_L"]) for _ in range(100)]
+    learner = [float(main()["L_M_L"]) for _ in range(60)]
     assert learner[-1] < 0.5 * learner[0]  # M learns how features move
-    assert error() < 0.35 * floor
+    assert error() < 0.1 * floor
     assert learner[-1] > 0  # F still says something: constant features would be easy to predict
