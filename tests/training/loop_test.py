@@ -208,6 +208,7 @@ def test_a_step_compiled_as_a_whole_with_its_batch_inside_trains_the_same(
 ):
     values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
     values |= {"training.max_steps": 2, "data.mnist_path": str(digits_file)}
+    values |= {"data.num_frames": 5, "data.num_inputs": 3}
     values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
     config = configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
     compiled = configs.replace(config, {"training.jit_compile": True})
@@ -234,9 +235,25 @@ def test_a_config_that_names_another_model_than_its_settings_are_of_is_refused(c
         configs.replace(config, {"model_name": "dfn"})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(config, digits_file, tmp_path, number):
+def test_the_first_signal_asks_to_stop_and_the_second_is_what_it_was(number):
+    received = []
+    before = signal.signal(number, lambda *_: received.append(number))
+    try:
+        with loop._StopSignals() as stop:
+            assert not stop.requested
+            os.kill(os.getpid(), number)
+            assert (stop.requested, received) == (True, [])
+            os.kill(os.getpid(), number)
+            assert received == [number]
+        os.kill(os.getpid(), number)
+        assert len(received) == 2
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.slow
+def test_a_signal_saves_and_says_how_to_go_on(config, digits_file, tmp_path):
     settings = configs.flatten(configs.replace(config, {"training.max_steps": 100000}))
     command = [sys.executable, "run_train.py", f"--workdir={tmp_path / 'run'}", "--preset=demo"]
     for path, value in settings.items():
@@ -249,7 +266,7 @@ def test_a_signal_saves_and_says_how_to_go_on(config, digits_file, tmp_path, num
         if log.exists() and log.read_text().count("\n") > 2:
             break
         time.sleep(0.1)
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "The same command goes on from there." in output
