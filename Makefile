@@ -1,14 +1,17 @@
-# make demo: train a small LMVP, evaluate it, leave pictures.   make test: the test suite.   make bench: speed.
+# make demo: train a small LMVP, evaluate it beside one trained for longer, leave pictures.   make test: the test suite.   make bench: speed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+PRETRAINED := results/moving_mnist/lmvp-small
 
 .PHONY: demo data-highway test bench bench-quick lint clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
+	$(BIN)/python run_eval.py --workdir=$(PRETRAINED) --num_sequences=200
 	$(BIN)/python run_eval.py --workdir=$(DEMO) --num_sequences=200
+	$(BIN)/python run_eval.py --workdirs=$(DEMO),$(PRETRAINED) --report=$(DEMO)/report
 
 # make data-highway VIDEO="drive.mp4 other.mp4": see data/README.md for the other options.
 data-highway: $(VENV)/.installed-demo
