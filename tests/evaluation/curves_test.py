@@ -74,6 +74,13 @@ def test_validation_points_are_the_rows_with_validation_figures(tmp_path):
         {"step": 3, "seconds": 1.5, "sequences": 12, "bce": 0.25, "psnr": 17.5},
     ]
     assert curves.validation_points(tmp_path / "none.csv") == []
+    log.write_text(
+        "step,seconds,cpu_seconds,sequences,validation/bce\n2,1.0,1.8,8,0.35\n3,2,,9,1\n"
+    )
+    assert curves.validation_points(log) == [
+        {"step": 2, "seconds": 1.0, "cpu_seconds": 1.8, "sequences": 8, "bce": 0.35},
+        {"step": 3, "seconds": 2.0, "sequences": 9, "bce": 1.0},
+    ]
 
 
 def _points(metrics, scale=1.0):
