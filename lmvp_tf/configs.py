@@ -61,6 +61,7 @@ class TrainingConfig:
     clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
     rolled: bool = True  # loops over time as `while` loops: a smaller graph, sooner ready
+    frames_together: bool = True  # G on all real frames in one call; False: less memory
     recompute: bool = False  # G's filters anew in the backward pass: less memory, more time
     jit_compile: bool = False  # compile the whole step by XLA
     mixed_precision: str = "none"  # or "bfloat16", or "float16" with loss scaling
@@ -105,6 +106,7 @@ RESUMABLE = frozenset(
         "training.max_steps",
         "training.max_seconds",
         "training.rolled",
+        "training.frames_together",
         "training.recompute",
         "training.log_every",
         "training.validate_every",

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.models.recurrence import recur
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class VideoPredictor(keras.Model):
         differs from a preset's way.
       exportable: whether it is made of TensorFlow operations alone.
       rolled: whether its loops over time are, see `lmvp_tf.models.recurrence.recur`. May be set.
+      frames_together: whether G filters all real frames in one call. May be set.
       recomputes: whether `recompute` may be set: then what is large (filters, and what they are
         made from) is not kept for the backward pass but computed anew. Loops are then unrolled.
     """
@@ -49,6 +51,7 @@ class VideoPredictor(keras.Model):
     training_defaults: typing.ClassVar = {}
     exportable = True
     rolled = False
+    frames_together = True
     recomputes = False
     recompute = False
 
@@ -97,11 +100,14 @@ class VideoPredictor(keras.Model):
         raise NotImplementedError(f"{type(self).__name__} has nothing to train")
 
     def over_frames(self, function, *tensors):
-        """`over_time`; with `recompute` one time step after the other, for the sake of memory."""
-        if not self.recompute:
+        """`over_time`; without `frames_together`, and with `recompute`, by one time step after the
+        other, for the sake of memory.
+        """
+        if self.frames_together and not self.recompute:
             return over_time(function, *tensors)
-        steps = zip(*(ops.unstack(x, axis=1) for x in tensors), strict=True)
-        return ops.stack([self.recomputed(function)(*step) for step in steps], axis=1)
+        function = self.recomputed(function)
+        _, outputs = recur(lambda _, xs: ((), function(*xs)), (), tensors, rolled=self.rolled)
+        return outputs
 
     def recomputed(self, function):
         """The function itself; with `recompute` it keeps nothing but its inputs."""

@@ -12,7 +12,8 @@ def recur(step, state, inputs=None, length=None, rolled=False):
       step: function of a state and x_t, both tensors or nests of them, that returns the next state
         and y_t, a nest of tensors too.
       state: the state before the first step.
-      inputs: x_1..x_T, a tensor [B, T, ...]; None where a step reads nothing but the state.
+      inputs: x_1..x_T, a tensor [B, T, ...] or a nest of them; None where a step reads nothing but
+        the state.
       length: T, where there are no inputs.
       rolled: one `while` loop instead of T copies of the step. Its graph is T times smaller, sooner
         built and compiled. On a Keras backend other than TensorFlow the loop is never rolled.
@@ -20,24 +21,34 @@ def recur(step, state, inputs=None, length=None, rolled=False):
     Returns:
       The state after the last step, and the nest of y_1..y_T, each [B, T, ...].
     """
-    length = length if inputs is None else inputs.shape[1]
+    leaves = [] if inputs is None else tree.flatten(inputs)
+    length = leaves[0].shape[1] if leaves else length
+
+    def step_on(state, xs):
+        return step(state, tree.pack_sequence_as(inputs, xs) if xs else None)
+
     if rolled and length > 1 and keras.backend.backend() == "tensorflow":
-        return _while_loop(step, state, inputs, length)
+        return _while_loop(step_on, state, leaves, length)
+    leaves = [ops.unstack(x, axis=1) for x in leaves]
     outputs = []
-    for x in [None] * length if inputs is None else ops.unstack(inputs, axis=1):
-        state, y = step(state, x)
+    for t in range(length):
+        state, y = step_on(state, [parts[t] for parts in leaves])
         outputs.append(y)
     return state, tree.map_structure(lambda *ys: ops.stack(ys, axis=1), *outputs)
 
 
 def _while_loop(step, state, inputs, length):
     """`recur` as a loop in the graph. The first step is run before it: y_1 tells what y_t are."""
-    if inputs is not None:
-        shape = (inputs.shape[0], *inputs.shape[2:])
-        inputs = tf.TensorArray(inputs.dtype, length, element_shape=shape).unstack(
-            tf.experimental.numpy.moveaxis(inputs, 1, 0)
+    arrays = [
+        tf.TensorArray(x.dtype, length, element_shape=(x.shape[0], *x.shape[2:])).unstack(
+            tf.experimental.numpy.moveaxis(x, 1, 0)
         )
-    read = (lambda t: None) if inputs is None else inputs.read
+        for x in inputs
+    ]
+
+    def read(t):
+        return [array.read(t) for array in arrays]
+
     state, first = step(state, read(0))
     outputs = [
         tf.TensorArray(y.dtype, length, element_shape=y.shape).write(0, y)
@@ -54,6 +65,7 @@ def _while_loop(step, state, inputs, length):
         body,
         (tf.constant(1), state, outputs),
         maximum_iterations=length - 1,
+        parallel_iterations=2,  # more of them would hold more of what each needs in passing
     )
     stacked = [tf.experimental.numpy.moveaxis(array.stack(), 0, 1) for array in outputs]
     return state, tree.pack_sequence_as(first, stacked)

@@ -15,6 +15,7 @@ def build_model(config):
     )
     model = model_class(config.model_name)(config.model, dtype=policy, name=config.model_name)
     model.recompute = config.training.recompute
+    model.frames_together = config.training.frames_together
     model.rolled = config.training.rolled and not model.recompute
     model.build((None, config.data.num_inputs, *_frame_shape(config)))
     return model

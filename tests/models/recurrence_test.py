@@ -36,6 +36,9 @@ def test_a_loop_hands_on_the_state_and_stacks_the_outputs_over_time(rolled):
     def double(state, _):
         return 2 * state, state
 
+    _, sums = recur(lambda state, xs: (state, xs[0] + xs[1]), (), (inputs, -inputs), rolled=rolled)
+    np.testing.assert_array_equal(sums, np.zeros_like(inputs))
+
     state, powers = recur(double, tf.ones((2, 1)), length=5, rolled=rolled)
     np.testing.assert_array_equal(powers[:, :, 0], [[1, 2, 4, 8, 16]] * 2)
     np.testing.assert_array_equal(state, [[32], [32]])
@@ -58,7 +61,7 @@ def test_every_model_learns_the_same_rolled_unrolled_and_recomputed(
 
     expected = gradients(rolled=False)
     assert any(np.any(gradient) for gradient in expected)
-    others = [gradients(rolled=True)]
+    others = [gradients(rolled=True), gradients(rolled=True, frames_together=False)]
     if name in ("lmvp", "dfn"):
         others.append(gradients(recompute=True))
     for other in others:
