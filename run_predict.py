@@ -64,7 +64,8 @@ def main(argv):
     """Flags -> predictor -> clip -> prediction -> file and table."""
     del argv
     options = _checked_options()
-    runtime.import_tensorflow()  # takes seconds: not for --help or a wrong flag
+    # Takes seconds: not for --help or a wrong flag.
+    runtime.import_tensorflow(onednn=False)
     from lmvp_tf import clip_prediction, clips
 
     predictor = _load()

@@ -14,7 +14,7 @@ from absl import flags
 
 from benchmarks import report
 from benchmarks.processes import ProcessFailed, values_of
-from benchmarks.subjects import NOT_QUICK, SUBJECTS, measure
+from benchmarks.subjects import ENVIRONMENT, NOT_QUICK, SUBJECTS, measure
 from lmvp_tf import cli
 from lmvp_tf.errors import UserError
 
@@ -67,7 +67,7 @@ def measure_subject(subject, names, quick):
     waiting = [name for name in names if name not in left_out]
     try:
         if waiting:
-            for row in values_of(measure, subject, waiting, quick):
+            for row in values_of(measure, subject, waiting, quick, **ENVIRONMENT.get(subject, {})):
                 waiting.remove(row["name"])
                 yield row
     except ProcessFailed as error:

@@ -1,6 +1,7 @@
 """Functions of this package run in fresh processes: their memory and their start are their own."""
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -24,12 +25,13 @@ class ProcessFailed(Exception):
     """A process ended with an error; the message is in one line."""
 
 
-def values_of(function, *arguments):
+def values_of(function, *arguments, **environment):
     """Runs a generator function of a module in a new process, set up as the programs are.
 
     Args:
       function: a function at the top of a module, which yields what JSON can hold.
       *arguments: what JSON can hold.
+      **environment: variables of the environment, besides those of this process.
 
     Yields:
       What it yields, at once.
@@ -41,7 +43,12 @@ def values_of(function, *arguments):
     command = [sys.executable, "-c", _PROGRAM, call]
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **environment},
         ) as process:
             for line in process.stdout:
                 if line.startswith(_MARK):

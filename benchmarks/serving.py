@@ -9,7 +9,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.common import Row, side_by_side
+from benchmarks.common import Row, exponent, side_by_side
 from lmvp_tf import presets
 from lmvp_tf.export import saved_model, tflite, tflite_measure
 from lmvp_tf.export.endpoints import Exportable, input_shape
@@ -56,20 +56,53 @@ def tflite_latency(quick):
     )
 
 
+def dfn_paper_latency(quick):
+    """DFN at its published widths, in a tf.function."""
+    del quick
+    config = presets.get("moving_mnist", "paper", "dfn")
+    predict = _graph(build_model(config), _frames(config), num_predicted=10)
+    return Row("dfn_paper_latency", 1e3 * side_by_side({"dfn": predict}, 10)["dfn"], "ms")
+
+
+def growth_horizon(quick):
+    """LMVP over the number of predicted frames."""
+    config = presets.get("moving_mnist", "small")
+    model, frames = build_model(config), _frames(config)
+    model.rolled = True  # as the endpoints are not: 40 frames at once would take a minute to trace
+    sizes = (10, 20, 40)
+    functions = {size: _graph(model, frames, num_predicted=size) for size in sizes}
+    # Without what reading the input costs, and the first prediction with it.
+    read = _graph(model, frames, num_predicted=1)
+    seconds = side_by_side({**functions, 1: read}, 5 if quick else 20)
+    lengths = [size - 1 for size in sizes]
+    times = [seconds[size] - seconds[1] for size in sizes]
+    return Row("growth_horizon", exponent(lengths, times), "exponent over S 10, 20, 40")
+
+
+def _graph(model, frames, num_predicted):
+    tensor = tf.constant(frames)
+    graph = tf.function(lambda x: model(x, num_predicted=num_predicted), autograph=False)
+    return lambda: graph(tensor).numpy()
+
+
+def _frames(config):
+    return np.random.default_rng(0).random((1, *input_shape(config)), np.float32)
+
+
 @functools.cache
 def _forms():
     config = presets.get("moving_mnist", "small")
     exportable = Exportable(build_model(config), config, step=0, horizon=10)
-    frames = np.random.default_rng(0).random((1, *input_shape(config)), np.float32)
+    frames = _frames(config)
     tensor = tf.constant(frames)
-    bare = tf.function(lambda frames: exportable.model(frames, num_predicted=exportable.horizon))
-    bare(tensor)  # traced before the export changes the filters
+    bare = _graph(exportable.model, frames, exportable.horizon)
+    bare()  # traced before the export changes the filters
     with tempfile.TemporaryDirectory() as folder:
         saved_model.write(exportable, pathlib.Path(folder))
         loaded = tf.saved_model.load(folder)
     return Forms(
         exportable,
         frames,
-        lambda: bare(tensor),
+        bare,
         lambda: loaded.signatures["serve"](frames=tensor),
     )

@@ -21,9 +21,15 @@ SUBJECTS = {
     ),
     "start": ("start_small", "rolled_start_small", "start_paper"),
     "memory": ("memory_paper", "recomputed_memory_paper"),
-    "serving": ("saved_model_latency", "tflite_latency"),
+    "serving": (
+        "saved_model_latency",
+        "tflite_latency",
+        "dfn_paper_latency",
+        "growth_horizon",
+    ),
     "growth": ("growth_batch", "growth_time", "growth_pixels"),
 }
+ENVIRONMENT = {"serving": {"TF_ENABLE_ONEDNN_OPTS": "0"}}  # as run_predict.py
 # What takes a minute or more at any size, and what the other rows of its subject stand for.
 NOT_QUICK = {
     "step_small_main",
@@ -34,6 +40,7 @@ NOT_QUICK = {
     "start_paper",
     "memory_paper",
     "recomputed_memory_paper",
+    "dfn_paper_latency",
 }
 
 

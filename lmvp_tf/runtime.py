@@ -5,26 +5,24 @@ import ctypes
 import os
 import sys
 
-_ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings of TensorFlow's start hide our own
-    # TensorFlow turns oneDNN on by itself only where it knows the processor; it is faster elsewhere
-    # too (docs/decisions.md).
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-}
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def prepare():
     """Sets up the process. What the user's environment says already stays as it is."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's warnings hide our own
     keep_freed_memory()
 
 
-def import_tensorflow():
+def import_tensorflow(onednn=True):
     """Imports TensorFlow and Keras in half the time, where packages are installed that Keras looks
     for and that no program of ours wants through Keras (docs/decisions.md).
+
+    Args:
+      onednn: convolutions by oneDNN, which trains half as fast again; False for predictions of one
+        video at a time, which take half as long without. What the user's environment says wins.
     """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(onednn)))
     with _hidden("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn"):
         import keras  # noqa: F401  (imports TensorFlow, its backend)
         import tensorflow  # noqa: F401  (finds Keras there already)

@@ -39,7 +39,7 @@ def test_freed_blocks_are_used_again_without_new_pages():
 
 def test_the_environment_is_set_unless_the_user_has_set_it():
     program = (
-        "import os; from lmvp_tf import runtime; runtime.prepare();"
+        "import os; from lmvp_tf import runtime; runtime.import_tensorflow();"
         "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
     )
     clean = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
