@@ -41,6 +41,7 @@ NOT_QUICK = {
     "memory_paper",
     "recomputed_memory_paper",
     "dfn_paper_latency",
+    "growth_horizon",
 }
 
 
