@@ -65,7 +65,7 @@ def moving_mnist_small_aligned():
     """`small` with M's meaning learned from the start: a departure from the paper.
 
     Pre-training has Eq. 2 on theta_M beside the reconstruction, so that m_t predicts f_{t+1} -
-    f_t when the main loop begins and G need not learn to read it anew: see docs/results.md.
+    f_t when the main loop begins and G need not learn to read it anew: see docs/experiments.md.
 
     `python run_train.py --dataset=moving_mnist --preset=small_aligned`: an hour on 2 cores. It was
     not run to its end yet.
