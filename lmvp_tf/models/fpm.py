@@ -72,9 +72,13 @@ class FPM(VideoPredictor):
     def build(self, input_shape):
         self.frame_shape = tuple(input_shape[2:])
         pixels = math.prod(self.frame_shape)
-        for cells in (self.encoder, self.reconstructor, self.predictor):
+        for cells, width in (
+            (self.encoder, pixels),
+            (self.reconstructor, 1),  # it is fed nothing: a zero
+            (self.predictor, pixels),
+        ):
             for i, cell in enumerate(cells):
-                cell.build((None, self.settings.units if i else pixels))
+                cell.build((None, self.settings.units if i else width))
         self.reconstruction_head = keras.layers.Dense(pixels, "sigmoid", dtype="float32")
         self.prediction_head = keras.layers.Dense(pixels, "sigmoid", dtype="float32")
         for head in (self.reconstruction_head, self.prediction_head):
@@ -125,7 +129,7 @@ class FPM(VideoPredictor):
 
     def _reconstruct(self, inputs, states):
         """x̂_T0..x̂_1, [B, T0, H, W, C]."""
-        nothing = ops.zeros_like(self._vector(inputs[:, 0]))
+        nothing = ops.zeros((ops.shape(inputs)[0], 1))
 
         def step(states, _):
             hidden, states = _step(self.reconstructor, nothing, states)

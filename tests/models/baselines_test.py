@@ -51,8 +51,11 @@ def test_the_paper_preset_has_the_published_number_of_parameters(name, dataset, 
 def test_fpm_has_three_lstms_and_two_heads():
     model = built("fpm", **{"model.num_layers": 2})
     units, pixels = 32, 32 * 32
-    first, second = 4 * units * (pixels + units + 1), 4 * units * (units + units + 1)
-    assert model.parameter_counts()["total"] == 3 * (first + second) + 2 * pixels * (units + 1)
+    reading, not_reading, second = (
+        4 * units * (inputs + units + 1) for inputs in (pixels, 1, units)
+    )
+    lstms = 2 * reading + not_reading + 3 * second
+    assert model.parameter_counts()["total"] == lstms + 2 * pixels * (units + 1)
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
