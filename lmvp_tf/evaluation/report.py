@@ -40,7 +40,9 @@ def make_report(workdirs, folder, num_sequences=None, test_file="", data=None, b
         raise UserError(f"--report wants a folder to write to, {folder} is a file")
     runs = read_runs(workdirs, num_sequences, test_file, data, batch_size)
     numbers, videos = example_sequences(runs, test_file, batch_size)
-    document = compare(runs, numbers)
+    names = ",".join(map(str, workdirs))
+    command = f"python run_eval.py --workdirs={names} --report={folder}"
+    document = {"command": command, **compare(runs, numbers)}
     inputs, truth = np.split(videos, [document["num_inputs"]], axis=1)
     predictions = predict_examples(runs, inputs, truth)
     figures.prediction_figure(inputs, truth, predictions, folder / "examples.png")

@@ -13,7 +13,8 @@ def page(document):
     """Lays out a report.
 
     Args:
-      document: what `lmvp_tf.evaluation.comparison.compare` returned.
+      document: what `lmvp_tf.evaluation.comparison.compare` returned, and the `command` that made
+        the report.
 
     Returns:
       A markup.Page.
@@ -207,7 +208,7 @@ def _runs(document):
         )
         changes = ", ".join(f"{path}={value}" for path, value in run["changes"].items())
         lines.append(f"{line}; here with {changes}" if changes else line)
-    return Section("The runs", [lines])
+    return Section("The runs", [lines, f"This report: {document['command']}"])
 
 
 def _protocol(document):

@@ -169,8 +169,11 @@ def _labels(loaded, documents):
     def preset(workdir):
         return loaded[workdir].preset if documents[workdir]["parameters"]["total"] else ""
 
+    def folder(workdir):
+        return workdir.resolve().name.removeprefix(f"{loaded[workdir].model_name}-")
+
     labels = {}
-    for detail in (preset, lambda workdir: workdir.resolve().name, str):
+    for detail in (preset, folder, str):
         counts = collections.Counter(labels.values())
         for workdir, config in loaded.items():
             if counts[labels.get(workdir)] != 1:

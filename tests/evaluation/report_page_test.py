@@ -37,6 +37,7 @@ def _run(label, mean, **changes):
 @pytest.fixture(name="document")
 def _document():
     return {
+        "command": "python run_eval.py --workdirs=runs/a --report=report",
         "dataset": "moving_mnist",
         "num_inputs": 10,
         "num_predicted": 10,
@@ -169,7 +170,8 @@ def test_runs_without_a_log_are_named_and_without_any_there_is_no_picture(docume
 
 def test_each_run_says_where_it_is_and_what_is_other_about_it(document):
     document["runs"][1]["changes"] = {"losses.gamma": 0.0}
-    (lines,) = _section(document, "The runs").parts
+    lines, command = _section(document, "The runs").parts
+    assert command == "This report: python run_eval.py --workdirs=runs/a --report=report"
     assert lines == [
         "LMVP small: runs/LMVP small, model lmvp, preset small, step 2,251",
         "DFN small: runs/DFN small, model dfn, preset small, step 2,251; "

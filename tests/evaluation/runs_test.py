@@ -59,8 +59,8 @@ def test_runs_are_named_by_model_and_preset(tmp_path):
 
 
 def test_runs_of_one_model_and_preset_are_named_by_folder(tmp_path):
-    workdirs = [_workdir(tmp_path / name) for name in ("whole", "no_motion")]
-    assert _labels(*workdirs) == ["LMVP whole", "LMVP no_motion"]
+    workdirs = [_workdir(tmp_path / name) for name in ("whole", "lmvp-small-no_motion")]
+    assert _labels(*workdirs) == ["LMVP whole", "LMVP small-no_motion"]
 
 
 def test_folders_of_one_name_are_named_by_path(tmp_path):
