@@ -46,6 +46,8 @@ _METRIC_TITLES = {
 def per_step_figure(per_step, path, num_inputs, metrics=("ssim_tf", "psnr", "mse_per_frame")):
     """Draws metrics against the time step like the paper's Figure 5; the floors are dashed.
 
+    A floor that is nowhere near the others would press them together: it is left out.
+
     Args:
       per_step: {system: {metric: list over predicted steps}}.
       path: the PNG to write.
@@ -55,6 +57,7 @@ def per_step_figure(per_step, path, num_inputs, metrics=("ssim_tf", "psnr", "mse
     Raises:
       RunError: the file cannot be written.
     """
+    per_step = {name: values for name, values in per_step.items() if _is_near(name, per_step)}
     figure = _figure(4.2 * len(metrics), 3.9)
     colors = system_colors(per_step)
     for panel, metric in zip(
@@ -77,6 +80,14 @@ def per_step_figure(per_step, path, num_inputs, metrics=("ssim_tf", "psnr", "mse
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend_below(figure, panel)
     _save(figure, path)
+
+
+def _is_near(name, per_step):
+    """False for a floor that is 6 dB of PSNR or more below some other system at every step."""
+    if name not in _FLOOR_DASHES:
+        return True
+    best = np.max([values["psnr"] for values in per_step.values()], axis=0)
+    return bool(np.any(best - per_step[name]["psnr"] < 6.0))
 
 
 def validation_points(log_csv):

@@ -19,6 +19,18 @@ def test_per_step_figure_has_one_panel_a_metric(tmp_path):
     assert widths[1] == 3 * widths[0]
 
 
+def test_a_floor_that_would_press_the_curves_together_is_left_out(tmp_path):
+    near = {"psnr": [30.0, 27.0, 25.0]}
+    floors = {"last_frame": {"psnr": [23.0, 20.0, 19.5]}, "zeros": {"psnr": [6.0, 6.0, 6.0]}}
+    pictures = []
+    for names in ([], ["zeros"], ["last_frame"]):
+        path = tmp_path / "curves.png"
+        systems = {"lmvp": near} | {name: floors[name] for name in names}
+        curves.per_step_figure(systems, path, num_inputs=3, metrics=("psnr",))
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
 _LOG = """step,seconds,phase,loss/bce,loss/gdl,norm/G,validation/bce,validation/psnr
 1,0.5,pretrain,400,20,1.5,,
 2,1.0,main,390,19,1.4,350,16.5
