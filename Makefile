@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 PRETRAINED := results/moving_mnist/lmvp-small
+RESULTS := docs/results
 
-.PHONY: demo data-highway test bench bench-quick lint clean
+.PHONY: demo data-highway results test bench bench-quick lint clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -17,6 +18,14 @@ demo: $(VENV)/.installed-demo
 data-highway: $(VENV)/.installed-demo
 	@test -n "$(VIDEO)" || { echo 'make data-highway VIDEO="drive.mp4 ..." wants a video, a folder of frames or an HDF5 file' >&2; exit 2; }
 	$(BIN)/python data/build_highway.py --input $(VIDEO) --output data/highway $(OPTIONS)
+
+# make results: evaluates the published weights and writes the reports of docs/results.md anew. Five minutes a run; all of MNIST
+# is needed (MNIST=mnist.npz where Keras cannot download it), and a Highway dataset as docs/results.md builds it.
+results: $(VENV)/.installed-test
+	$(BIN)/python run_eval.py --report=$(RESULTS)/moving_mnist $(if $(MNIST),--mnist_path=$(MNIST)) \
+		--workdirs=results/moving_mnist/lmvp-small,results/moving_mnist/dfn-small,results/moving_mnist/lmvp-small-gamma0
+	$(BIN)/python run_eval.py --report=$(RESULTS)/highway \
+		--workdirs=results/highway/lmvp-small,results/highway/flow-small
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
