@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 PRETRAINED := results/moving_mnist/lmvp-small
 RESULTS := docs/results
+comma := ,
+space := $(subst ,, )
+# The folders of results/ that hold a dataset's published runs, as --workdirs wants them.
+published = $(subst $(space),$(comma),$(patsubst %/trained.json,%,$(sort $(wildcard results/$(1)/*/trained.json))))
 
 .PHONY: demo data-highway results test bench bench-quick lint clean
 
@@ -23,9 +27,8 @@ data-highway: $(VENV)/.installed-demo
 # is needed (MNIST=mnist.npz where Keras cannot download it), and a Highway dataset as docs/results.md builds it.
 results: $(VENV)/.installed-test
 	$(BIN)/python run_eval.py --report=$(RESULTS)/moving_mnist $(if $(MNIST),--mnist_path=$(MNIST)) \
-		--workdirs=results/moving_mnist/lmvp-small,results/moving_mnist/dfn-small,results/moving_mnist/lmvp-small-gamma0
-	$(BIN)/python run_eval.py --report=$(RESULTS)/highway \
-		--workdirs=results/highway/lmvp-small,results/highway/flow-small
+		--workdirs=$(call published,moving_mnist)
+	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
