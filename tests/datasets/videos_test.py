@@ -94,6 +94,20 @@ def test_without_mirror_no_window_is_turned(path):
     assert {window.tobytes() for window in drawn} <= plain
 
 
+def test_every_split_is_read_with_the_frame_stride_of_the_config(path):
+    videos = open_videos(data_config(path, frame_stride=2))
+    assert videos.source.endswith("50 training windows of 6 frames, 10 test windows")
+    frames = videos.dataset.splits["test"].frames[:20]
+    expected = np.stack([frames[i : i + 2 * T : 2] for i in range(10)])
+    np.testing.assert_array_equal(pixels(videos.test()), expected)
+    frames = videos.dataset.splits["validation"].frames
+    np.testing.assert_array_equal(pixels(videos.validation(1, 1)), frames[None, : 2 * T : 2])
+    frames = videos.dataset.splits["train"].frames
+    plain = {frames[i : i + 2 * T : 2].tobytes() for i in range(50)}
+    drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    assert {window.tobytes() for window in drawn} <= plain
+
+
 def test_examples_are_spread_over_the_test_windows(path):
     videos = open_videos(data_config(path))
     assert videos.examples(18, 2) == [4, 13]
@@ -123,9 +137,9 @@ def test_damage_is_refused_or_left_out_as_the_config_says(path):
     assert "54 training windows" in videos.source
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, mirror):
-    videos = open_videos(data_config(path, mirror=mirror))
+@pytest.mark.parametrize("changes", [{}, {"mirror": True}, {"frame_stride": 2}])
+def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, changes):
+    videos = open_videos(data_config(path, **changes))
     draw = tf.function(videos.in_graph(3, 8), jit_compile=True)
     for number, batch in enumerate(videos.train(3, 8).take(9)):  # 55 windows: into a second epoch
         np.testing.assert_allclose(draw(tf.constant(number, tf.int64)), batch, rtol=1e-6)

@@ -164,16 +164,18 @@ def test_psnr_of_the_examples_is_theirs(pair):
     np.testing.assert_array_equal(row["example_psnr"], pair[1].values["dfn"]["psnr"][[3, 30]])
 
 
-def test_clips_and_overlapping_windows_of_a_drive(tmp_path):
+@pytest.mark.parametrize(("frame_stride", "block"), [(1, 5), (2, 9)])  # T frames, of 9 and more
+def test_clips_and_overlapping_windows_of_a_drive(tmp_path, frame_stride, block):
+    drive = {"data.dataset": "highway", "data.frame_stride": frame_stride}
     runs = [
-        _run(tmp_path, label, model, seed, changes={"data.dataset": "highway"})
+        _run(tmp_path, label, model, seed, changes=drive)
         for seed, (label, model) in enumerate([("LMVP", "lmvp"), ("DFN", "dfn")])
     ]
     for run in runs:
         part = {key: run.document[key] for key in ("metrics", "floors")}
         run.document["per_clip"] = {"drive": {"num_sequences": 40, **part}}
     document = compare(runs, [0, 1])
-    assert document["intervals"]["block"] == 5  # T frames
+    assert document["intervals"]["block"] == block
     drive = document["clips"]["drive"]
     assert drive["num_sequences"] == 40
     assert list(drive["systems"]) == ["LMVP", "DFN", "last_frame"]
