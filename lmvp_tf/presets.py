@@ -39,10 +39,11 @@ def moving_mnist_demo():
 
 
 def moving_mnist_small():
-    """An hour on 2 cores with nothing else to do: `run_train.py --dataset=moving_mnist
-    --preset=small`.
+    """Two hours on one core, 70 minutes on two (AMD EPYC, Zen 4): `run_train.py
+    --dataset=moving_mnist --preset=small`.
 
-    Not run to its end yet.
+    34,280 sequences reached MSE/frame 76.3, BCE/frame 330.8, SSIM (tf) .733 and PSNR 17.9 on the
+    10,000 test sequences (mean image: 153.0, 673.3, .146, 14.4): see docs/results.md.
     """
     return Config(
         preset="small",
