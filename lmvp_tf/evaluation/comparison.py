@@ -1,6 +1,6 @@
 """The comparison of evaluated runs: every figure of a report, as JSON values."""
 
-from lmvp_tf import configs
+from lmvp_tf import configs, presets
 from lmvp_tf.evaluation import statistics, tables
 from lmvp_tf.evaluation.curves import validation_points
 from lmvp_tf.evaluation.evaluator import FLOORS
@@ -121,7 +121,7 @@ def _description(run, runs):
         "train_cpu_seconds": document["train_cpu_seconds"],
         "below_budget": document["parameters"]["total"] > 0
         and document[cost] < BUDGET * _longest(runs),
-        "changes": _changes(run, runs),
+        "changes": _changes(run),
     }
 
 
@@ -138,11 +138,13 @@ def _longest(runs):
     return max(run.document[_cost(runs)] for run in runs)
 
 
-def _changes(run, runs):
-    """The settings in which a run differs from the first of its model and preset."""
-    kind = (run.config.model_name, run.config.preset)
-    first = next(r for r in runs if (r.config.model_name, r.config.preset) == kind)
-    before, here = configs.flatten(first.config), configs.flatten(run.config)
+def _changes(run):
+    """The settings in which a run differs from its preset; none where it has no preset's name."""
+    dataset, preset = run.config.data.dataset, run.config.preset
+    if preset not in presets.PRESETS[dataset]:
+        return {}
+    before = configs.flatten(presets.get(dataset, preset, run.config.model_name))
+    here = configs.flatten(run.config)
     return {
         path: value
         for path, value in here.items()

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from lmvp_tf import configs
+from lmvp_tf import configs, presets
 from lmvp_tf.evaluation.comparison import compare
 from lmvp_tf.evaluation.evaluator import FLOORS
 from lmvp_tf.evaluation.runs import Run
@@ -14,6 +14,7 @@ from lmvp_tf.metrics import FRAME_METRICS, METRICS
 
 _SIZE, _STEPS = 12, 3
 _PIXELS = _SIZE * _SIZE
+_FORMAT = {"data.size": _SIZE, "data.num_inputs": 2, "data.num_frames": 5}
 
 
 def _values(seed, num_sequences, with_bce):
@@ -43,8 +44,8 @@ def _run(
     n=40,
 ):
     """A Run of made-up figures; the floors' are the same for every run."""
-    changes = {"data.size": _SIZE, "data.num_inputs": 2, "data.num_frames": 5} | (changes or {})
-    config = configs.replace(configs.Config(preset="small", model_name=model), changes)
+    preset = presets.get("moving_mnist", "small", model)
+    config = configs.replace(preset, _FORMAT | (changes or {}))
     values = {floor: _values(100 + i, n, True) for i, floor in enumerate(FLOORS)}
     values[model] = _values(seed, n, with_bce)
     results = {name: _means(metrics) for name, metrics in values.items()}
@@ -109,7 +110,8 @@ def test_the_first_lmvp_is_compared_with_every_other_run(tmp_path):
     document = compare(runs, [0, 1])
     assert document["differences"]["reference"] == "LMVP a"
     assert list(document["differences"]["runs"]) == ["DFN small", "LMVP b"]
-    assert [row["changes"] for row in document["runs"]] == [{}, {}, {"losses.gamma": 0.0}]
+    changes = [row["changes"] for row in document["runs"]]  # from the preset
+    assert changes == [_FORMAT, _FORMAT, _FORMAT | {"losses.gamma": 0.0}]
 
 
 @pytest.mark.parametrize("names", [[("LMVP", "lmvp")], [("DFN", "dfn"), ("FPM", "fpm")]])
