@@ -39,7 +39,7 @@ def moving_mnist_demo():
 
 
 def moving_mnist_small():
-    """Two hours on one core, 70 minutes on two (AMD EPYC, Zen 4): `run_train.py
+    """Two hours on one core (AMD EPYC, Zen 4), or 70 minutes on two: `run_train.py
     --dataset=moving_mnist --preset=small`.
 
     34,280 sequences reached MSE/frame 76.3, BCE/frame 330.8, SSIM (tf) .733 and PSNR 17.9 on the
@@ -68,7 +68,7 @@ def moving_mnist_small_aligned():
     Pre-training has Eq. 2 on theta_M beside the reconstruction, so that m_t predicts f_{t+1} -
     f_t when the main loop begins and G need not learn to read it anew: see docs/experiments.md.
 
-    `python run_train.py --dataset=moving_mnist --preset=small_aligned`: an hour on 2 cores. It was
+    `python run_train.py --dataset=moving_mnist --preset=small_aligned`: as long as `small`. It was
     not run to its end yet.
     """
     small = moving_mnist_small()
@@ -209,3 +209,13 @@ def get(dataset, preset, model="lmvp"):
     if model in steps:
         changes["training.max_steps"] = steps[model]
     return configs.replace(config, changes)
+
+
+def departures(config):
+    """{path: value} of the fields in which a config differs from the preset that it names.
+
+    Raises:
+      UserError: there is no such preset.
+    """
+    preset = configs.flatten(get(config.data.dataset, config.preset, config.model_name))
+    return {path: v for path, v in configs.flatten(config).items() if v != preset[path]}

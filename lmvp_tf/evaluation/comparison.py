@@ -140,16 +140,10 @@ def _longest(runs):
 
 def _changes(run):
     """The settings in which a run differs from its preset; none where it has no preset's name."""
-    dataset, preset = run.config.data.dataset, run.config.preset
-    if preset not in presets.PRESETS[dataset]:
+    if run.config.preset not in presets.PRESETS[run.config.data.dataset]:
         return {}
-    before = configs.flatten(presets.get(dataset, preset, run.config.model_name))
-    here = configs.flatten(run.config)
-    return {
-        path: value
-        for path, value in here.items()
-        if value != before[path] and path not in configs.RESUMABLE
-    }
+    changes = presets.departures(run.config)
+    return {path: value for path, value in changes.items() if path not in configs.RESUMABLE}
 
 
 def _clips(runs):

@@ -71,9 +71,8 @@ def training_command(config):
     parts = [f"python run_train.py --dataset={data} --preset={config.preset}"]
     if config.model_name != "lmvp":
         parts.append(f"--model={config.model_name}")
-    preset = configs.flatten(presets.get(data, config.preset, config.model_name))
-    for path, value in configs.flatten(config).items():
-        if value != preset[path] and path not in _PATHS:
+    for path, value in presets.departures(config).items():
+        if path not in _PATHS:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else value
             parts.append(f"--set={path}={text}")
     return " ".join([*parts, "--workdir=WORKDIR"])
