@@ -1,9 +1,9 @@
 """The comparison of evaluated runs: every figure of a report, as JSON values."""
 
-from lmvp_tf import configs, presets
 from lmvp_tf.evaluation import statistics, tables
 from lmvp_tf.evaluation.curves import validation_points
 from lmvp_tf.evaluation.evaluator import FLOORS
+from lmvp_tf.evaluation.runs import changes
 from lmvp_tf.metrics import METRICS, PROTOCOL
 
 BUDGET = 0.9  # a run that trained for less than this part of the longest one is marked
@@ -121,7 +121,7 @@ def _description(run, runs):
         "train_cpu_seconds": document["train_cpu_seconds"],
         "below_budget": document["parameters"]["total"] > 0
         and document[cost] < BUDGET * _longest(runs),
-        "changes": _changes(run),
+        "changes": changes(run.config),
     }
 
 
@@ -136,14 +136,6 @@ def _cost(runs):
 
 def _longest(runs):
     return max(run.document[_cost(runs)] for run in runs)
-
-
-def _changes(run):
-    """The settings in which a run differs from its preset; none where it has no preset's name."""
-    if run.config.preset not in presets.PRESETS[run.config.data.dataset]:
-        return {}
-    changes = presets.departures(run.config)
-    return {path: value for path, value in changes.items() if path not in configs.RESUMABLE}
 
 
 def _clips(runs):

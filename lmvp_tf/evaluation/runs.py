@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from lmvp_tf import configs
+from lmvp_tf import configs, presets
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.figures import LABELS
 from lmvp_tf.evaluation.workdir import evaluate_workdir
@@ -163,14 +163,26 @@ def _describe_test(document):
     return f"{document['num_sequences']} of them, sha256 {document['data_hash'][:12]}"
 
 
-def _labels(loaded, documents):
-    """Names every run by model and preset, where that is not enough by folder, else by path."""
+def changes(config):
+    """The settings in which a run differs from its preset; none where it has no preset's name."""
+    if config.preset not in presets.PRESETS[config.data.dataset]:
+        return {}
+    departures = presets.departures(config)
+    return {path: value for path, value in departures.items() if path not in configs.RESUMABLE}
 
-    def preset(workdir):
-        return loaded[workdir].preset if documents[workdir]["parameters"]["total"] else ""
+
+def _labels(loaded, documents):
+    """Names every run by model and preset; by folder where that is not enough, or where the run is
+    not what the preset would give; else by path.
+    """
 
     def folder(workdir):
         return workdir.resolve().name.removeprefix(f"{loaded[workdir].model_name}-")
+
+    def preset(workdir):
+        if not documents[workdir]["parameters"]["total"]:
+            return ""
+        return folder(workdir) if changes(loaded[workdir]) else loaded[workdir].preset
 
     labels = {}
     for detail in (preset, folder, str):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf import configs
+from lmvp_tf import configs, presets
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation import runs
 from lmvp_tf.files import write_json
@@ -30,7 +30,7 @@ def _evaluate(workdir, num_sequences=5, data_hash="abc", step=7):
 
 
 def _workdir(folder, model="lmvp", preset="small", values=None, evaluated=True, **evaluation):
-    config = configs.Config(preset=preset, model_name=model)
+    config = presets.get("moving_mnist", preset, model)
     write_json(folder / "config.json", configs.to_dict(configs.replace(config, values or {})))
     if evaluated:
         _evaluate(folder, **evaluation)
@@ -61,6 +61,12 @@ def test_runs_are_named_by_model_and_preset(tmp_path):
 def test_runs_of_one_model_and_preset_are_named_by_folder(tmp_path):
     workdirs = [_workdir(tmp_path / name) for name in ("whole", "lmvp-small-no_motion")]
     assert _labels(*workdirs) == ["LMVP whole", "LMVP small-no_motion"]
+
+
+def test_a_run_that_is_not_its_presets_is_named_by_folder(tmp_path):
+    changed = _workdir(tmp_path / "dfn-small-sharp", "dfn", values={"losses.gdl_weight": 0.5})
+    longer = _workdir(tmp_path / "long", "fpm", values={"training.max_steps": 99_000})
+    assert _labels(changed, longer) == ["DFN small-sharp", "FPM small"]
 
 
 def test_folders_of_one_name_are_named_by_path(tmp_path):
