@@ -7,8 +7,8 @@ PRETRAINED := results/moving_mnist/lmvp-small
 RESULTS := docs/results
 comma := ,
 space := $(subst ,, )
-# The folders of results/ that hold a dataset's published runs, as --workdirs wants them.
-published = $(subst $(space),$(comma),$(patsubst %/trained.json,%,$(sort $(wildcard results/$(1)/*/trained.json))))
+# The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
+published = $(subst $(space),$(comma),$(patsubst %/trained.json,%,$(sort $(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
 .PHONY: demo data-highway results test bench bench-quick lint clean
 
@@ -27,8 +27,10 @@ data-highway: $(VENV)/.installed-demo
 # is needed (MNIST=mnist.npz where Keras cannot download it), and a Highway dataset as docs/results.md builds it.
 results: $(VENV)/.installed-test
 	$(BIN)/python run_eval.py --report=$(RESULTS)/moving_mnist $(if $(MNIST),--mnist_path=$(MNIST)) \
-		--workdirs=$(call published,moving_mnist)
-	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway)
+		--workdirs=$(call published,moving_mnist,small)
+	$(BIN)/python run_eval.py --report=$(RESULTS)/ablations $(if $(MNIST),--mnist_path=$(MNIST)) \
+		--workdirs=$(call published,moving_mnist,small_hour)
+	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
