@@ -14,6 +14,8 @@ weight_int8, dynamic_int8 and mixed_int8.
 
 weights: a Keras file for each network, with config, log, the figures of run_eval.py and a README:
 the form in which results/ has them. Every tool takes such a folder for a workdir.
+
+record: the same without the weights, for a model too large to keep beside the code.
 """
 
 import pathlib
@@ -40,7 +42,9 @@ _MNIST_PATH = flags.DEFINE_string(
 _HIGHWAY_PATH = flags.DEFINE_string(
     "highway_path", None, "tflite: Highway dataset, where it is not where training found it."
 )
-_NOTE = flags.DEFINE_string("note", "", "weights: where it was trained, a sentence for the README.")
+_NOTE = flags.DEFINE_string(
+    "note", "", "weights, record: where it was trained, a sentence for the README."
+)
 
 
 def saved_model(workdir, output, horizon):
@@ -83,17 +87,27 @@ def tflite(workdir, output, horizon):
 
 def weights(workdir, output, horizon):
     """Writes the weights and all that belongs to them."""
+    _publish(workdir, output, horizon)
+    print(f"Written to {output}. Evaluate it: python run_eval.py --workdir={output}")
+
+
+def record(workdir, output, horizon):
+    """Writes all that belongs to a run but its weights."""
+    _publish(workdir, output, horizon, with_weights=False)
+    print(f"Written to {output}, without weights.")
+
+
+def _publish(workdir, output, horizon, **options):
     from lmvp_tf.export.published import publish
 
     if horizon is not None:
         raise cli.UserError(
             "--horizon is for exported models: weights predict any number of frames"
         )
-    publish(workdir, output, _NOTE.value)
-    print(f"Written to {output}. Evaluate it: python run_eval.py --workdir={output}")
+    publish(workdir, output, _NOTE.value, **options)
 
 
-EXPORTERS = {"saved_model": saved_model, "tflite": tflite, "weights": weights}
+EXPORTERS = {"saved_model": saved_model, "tflite": tflite, "weights": weights, "record": record}
 _FORMAT = flags.DEFINE_enum("format", "saved_model", list(EXPORTERS), "What to write.")
 
 

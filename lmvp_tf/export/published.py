@@ -17,13 +17,15 @@ _PATHS = ("data.mnist_path", "data.highway_path")  # of one machine
 _SHOWN = ("bce_per_frame", "mse_per_frame", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
 
 
-def publish(workdir, output, note=""):
+def publish(workdir, output, note="", with_weights=True):
     """Writes config, log, weights and figures of a run, and a README that says what they are.
 
     Args:
       workdir: a pathlib.Path that run_train.py wrote and run_eval.py evaluated at its last step.
       output: a pathlib.Path, made when it is missing.
       note: where and how it was trained, a sentence for the README.
+      with_weights: False leaves out the weights, where they are too large to keep: the record of a
+        run, which no tool can evaluate.
 
     Raises:
       UserError: no such run, one that was not evaluated at its last step, or one in colour.
@@ -35,14 +37,15 @@ def publish(workdir, output, note=""):
     default = configs.flatten(configs.Config(model_name=config.model_name))
     config = configs.replace(config, {path: default[path] for path in _PATHS})
     write_json(output / "config.json", configs.to_dict(config))
-    weights.write(model, trained, output)
     write_json(output / "metrics.json", {**document, "config": configs.to_dict(config)})
-    write_json(output / "check.json", check(model, config))
+    if with_weights:
+        weights.write(model, trained, output)
+        write_json(output / "check.json", check(model, config))
     for source in (workdir / "log.csv", workdir / "eval" / "per_step.csv"):
         if source.exists():  # a model with nothing to train has no log
             with atomic_path(output / source.name) as path:
                 shutil.copyfile(source, path)
-    write_text(output / "README.md", _readme(config, document, note))
+    write_text(output / "README.md", _readme(config, document, note, with_weights))
 
 
 def check(model, config):
@@ -90,7 +93,7 @@ def _evaluation(workdir, step):
     return document
 
 
-def _readme(config, document, note):
+def _readme(config, document, note, with_weights):
     metrics = {name: document["metrics"][name] for name in _SHOWN}
     cells = ["-" if value is None else f"{value:.4g}" for value in metrics.values()]
     lines = [
@@ -108,7 +111,11 @@ def _readme(config, document, note):
         f"|{'---|' * len(metrics)}",
         f"| {' | '.join(cells)} |",
         "",
-        "`metrics.json` has every figure, `log.csv` the training. Evaluate the weights anew by "
-        "`python run_eval.py --workdir=` and this folder.",
+        "`metrics.json` has every figure, `log.csv` the training. "
+        + (
+            "Evaluate the weights anew by `python run_eval.py --workdir=` and this folder."
+            if with_weights
+            else "The weights are too large to be here: train it anew to evaluate it."
+        ),
     ]
     return "\n".join(lines) + "\n"

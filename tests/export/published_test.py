@@ -58,6 +58,16 @@ def test_a_published_run_predicts_what_its_checkpoint_predicts(workdir, tiny_vid
     assert "/home/me" not in "".join(path.read_text() for path in folder.glob("*.*s*n"))
 
 
+def test_the_record_of_a_run_has_no_weights_and_says_so(workdir, tmp_path):
+    folder = tmp_path / "results"
+    publish(workdir, folder, with_weights=False)
+    kept = {"README.md", "config.json", "log.csv", "metrics.json"}
+    assert {path.name for path in folder.iterdir()} == kept
+    assert "too large to be here: train it anew" in (folder / "README.md").read_text()
+    with pytest.raises(UserError, match="has no checkpoint"):
+        load_trained(folder, configs.load(folder / "config.json"))
+
+
 def test_every_weight_is_in_the_files(tiny_config, tmp_path):
     keras.utils.set_random_seed(0)
     model = build_model(tiny_config)
