@@ -28,6 +28,9 @@ class DataConfig:
     frame_stride: int = 1  # Highway: frames of the drive from one frame of a window to the next
     window_stride: int = 1  # Highway: frames between the starts of two training windows
     mirror: bool = False  # Highway: turn half of the training windows left to right
+    reverse: bool = False  # Highway: play half of the training windows backwards
+    crop: float = 1.0  # Highway: smallest side of training windows' random squares; 1: whole frames
+    contrast: float = 0.0  # Highway: training windows' contrast changes by up to this share
     skip_corrupt: bool = False  # Highway: leave out damaged records instead of ending
 
 
@@ -124,7 +127,7 @@ _CHOICES = {
 }
 _POSITIVE = (
     "data.num_inputs data.size data.channels data.num_digits data.frame_stride "
-    "data.window_stride training.batch_size training.max_steps training.log_every "
+    "data.window_stride data.crop training.batch_size training.max_steps training.log_every "
     "training.validate_every training.validation_sequences"
 ).split()
 
@@ -212,6 +215,9 @@ def validate(config):
             "data.num_inputs (T0) must be below data.num_frames (T), or nothing is left to "
             f"predict. Received: T0 = {data.num_inputs}, T = {data.num_frames}"
         )
+    for path in ("data.crop", "data.contrast"):
+        if values[path] > 1:
+            raise UserError(f"{path} is a share, at most 1. Received: {values[path]}")
     config.model.validate(data)
     if data.dataset == "moving_mnist" and (data.channels != 1 or data.size < 28):
         raise UserError(

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from lmvp_tf.configs import DataConfig
-from lmvp_tf.datasets import highway, mnist, moving_mnist
+from lmvp_tf.datasets import augmentation, highway, mnist, moving_mnist
 from lmvp_tf.errors import UserError
 
 
@@ -84,6 +84,8 @@ class MovingMNIST:
 class Highway:
     """Highway Drive: windows of a dataset that data/build_highway.py wrote.
 
+    Frames that are larger than the config's are averaged by area to its size.
+
     Args:
       data: a DataConfig.
 
@@ -94,21 +96,14 @@ class Highway:
       test_clips: the name of the clip that each test window is from, in order.
 
     Raises:
-      UserError: there is no dataset, it is damaged, or its frames are of another size or number of
-        channels than the config's.
+      UserError: there is no dataset, it is damaged, or its frames have too few pixels or another
+        number of channels than the config's.
     """
 
     def __init__(self, data):
         self.data = data
         self.dataset = highway.open_dataset(data.highway_path, data.skip_corrupt)
-        found = (self.dataset.size, self.dataset.channels)
-        if found != (data.size, data.channels):
-            raise UserError(
-                f"{data.highway_path} has frames of {found[0]}x{found[0]} pixels and {found[1]} "
-                f"channels, the config wants {data.size} and {data.channels}: give "
-                f"--set data.size={found[0]} --set data.channels={found[1]}, or build it with "
-                f"--size={data.size} --color={'grey' if data.channels == 1 else 'rgb'}"
-            )
+        self._check_frames()
         self.fingerprint = self.dataset.splits["train"].sha256
         self.test_clips = list(self._index("test").clips)
         self.test_size = len(self.test_clips)
@@ -122,11 +117,9 @@ class Highway:
         batches = self._windows(
             "train", batch_size, self.data.window_stride, seed=seed, first_step=first_step
         )
-        if not self.data.mirror:
-            return batches
         numbers = tf.data.Dataset.counter(first_step)
         return tf.data.Dataset.zip(numbers, batches).map(
-            lambda number, video: _mirrored(video, seed, number)
+            lambda number, video: augmentation.augmented(video, self.data, seed, number)
         )
 
     def in_graph(self, seed, batch_size):
@@ -145,19 +138,18 @@ class Highway:
             frame_stride=self.data.frame_stride,
             seed=seed,
         )
-        if not self.data.mirror:
-            return draw
-        return lambda number: _mirrored(draw(number), seed, number)
+        return lambda number: augmentation.augmented(draw(number), self.data, seed, number)
 
     def validation(self, num_sequences, batch_size):
         """Batches of windows spread evenly over the validation split; the same for every seed."""
         total = len(self._index("validation").starts)
         stride = max(1, total // num_sequences)
-        return _first(self._windows("validation", batch_size, stride), num_sequences, batch_size)
+        batches = self._fitted("validation", batch_size, stride)
+        return _first(batches, num_sequences, batch_size)
 
     def test(self, num_sequences=None, batch_size=64):
         """The first test windows, or all, in order."""
-        batches = self._windows("test", batch_size)
+        batches = self._fitted("test", batch_size)
         return _first(batches, num_sequences, batch_size) if num_sequences else batches
 
     def examples(self, num_sequences, count):
@@ -173,6 +165,28 @@ class Highway:
             self.dataset, split, self.data.num_frames, stride, self.data.frame_stride
         )
 
+    def _check_frames(self):
+        data, path = self.data, self.data.highway_path
+        size, channels = self.dataset.size, self.dataset.channels
+        if channels != data.channels or size < data.size:
+            raise UserError(
+                f"{path} has frames of {size}x{size} pixels and {channels} channels, the config "
+                f"wants {data.size} and {data.channels}: give --set data.size={size} "
+                f"--set data.channels={channels}, or build it with --size={data.size} "
+                f"--color={'grey' if data.channels == 1 else 'rgb'}"
+            )
+        if data.crop * size < data.size:
+            raise UserError(
+                f"data.crop={data.crop:g} of {path}'s {size} pixels is less than a frame's "
+                f"{data.size} (data.size): give --set data.crop={data.size / size:g} or more, or "
+                "build it with a larger --size"
+            )
+
+    def _fitted(self, split, batch_size, stride=1):
+        """Windows of whole frames, as they are evaluated."""
+        windows = self._windows(split, batch_size, stride)
+        return windows.map(lambda video: augmentation.fit(video, self.data.size))
+
     def _windows(self, split, batch_size, stride=1, **options):
         return highway.windows(
             self.dataset,
@@ -183,16 +197,6 @@ class Highway:
             frame_stride=self.data.frame_stride,
             **options,
         )
-
-
-def _mirrored(video, seed, number):
-    """Turns about half of a batch [B, T, H, W, C] left to right."""
-    shape = (tf.shape(video)[0], 1, 1, 1, 1)
-    # Integers, for XLA makes other floats of the same bits. Any bit would do.
-    bits = tf.random.stateless_uniform(
-        shape, (seed, number), minval=None, maxval=None, dtype=tf.uint32, alg="philox"
-    )
-    return tf.where(tf.bitwise.bitwise_and(bits, 1 << 22) == 0, video, tf.reverse(video, axis=[3]))
 
 
 def _first(batches, num_sequences, batch_size):

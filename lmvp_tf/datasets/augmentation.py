@@ -1,0 +1,79 @@
+"""Random changes of training windows, so that a short drive is not soon known by heart.
+
+A change is the same in every frame of a window. What is drawn depends on the seed and the batch's
+number alone, in tf.data and in a step compiled by XLA alike.
+"""
+
+import tensorflow as tf
+
+
+def augmented(video, data, seed, number):
+    """Changes the windows of a batch, each in its own way.
+
+    Args:
+      video: [B, T, S, S, C] in [0, 1], S >= data.size pixels.
+      data: a DataConfig; `crop`, `mirror`, `reverse`, and `contrast` say what may be changed.
+      seed: of the run.
+      number: of the batch, an int64 scalar.
+
+    Returns:
+      [B, T, data.size, data.size, C] in [0, 1].
+    """
+    draws = tf.unstack(_uniform((7, tf.shape(video)[0], 1, 1, 1, 1), seed, number))
+    side, top, left, mirror, backwards, contrast, brightness = draws
+    if data.crop < 1:
+        side = data.crop + (1 - data.crop) * side
+        video = crop(video, data.size, side, top * (1 - side), left * (1 - side))
+    else:
+        video = fit(video, data.size)
+    if data.mirror:
+        video = tf.where(mirror < 0.5, tf.reverse(video, axis=[3]), video)
+    if data.reverse:
+        video = tf.where(backwards < 0.5, tf.reverse(video, axis=[1]), video)
+    if data.contrast:
+        gain = 1 + data.contrast * (2 * contrast - 1)
+        video = tf.clip_by_value(
+            0.5 + gain * (video - 0.5) + data.contrast * (brightness - 0.5), 0.0, 1.0
+        )
+    return video
+
+
+def fit(video, size):
+    """Whole frames [B, T, S, S, C], brought to `size` pixels."""
+    if video.shape[2] == size:
+        return video
+    corner = tf.zeros((tf.shape(video)[0], 1, 1, 1, 1))
+    return crop(video, size, corner + 1, corner, corner)
+
+
+def crop(video, size, side, top, left):
+    """Squares of a video, averaged by area to fewer pixels.
+
+    Args:
+      video: [B, T, S, S, C].
+      size: pixels of the result's side, at most those of the square's.
+      side, top, left: of each window's square, as shares of the frame's side, [B, 1, 1, 1, 1].
+
+    Returns:
+      [B, T, size, size, C].
+    """
+    rows = _shares(top, side, size, video.shape[2])
+    columns = _shares(left, side, size, video.shape[3])
+    return tf.einsum("bij,btjkc,blk->btilc", rows, video, columns)
+
+
+def _shares(start, length, size, pixels):
+    """What part of target pixel i source pixel j is, [B, size, pixels]; each row's sum is 1."""
+    scale = (length * pixels / size)[:, 0, 0]
+    low = (start * pixels)[:, 0, 0] + scale * tf.range(size, dtype=tf.float32)[:, None]
+    source = tf.range(pixels, dtype=tf.float32)
+    shared = tf.minimum(low + scale, source + 1) - tf.maximum(low, source)
+    return tf.maximum(shared, 0.0) / scale
+
+
+def _uniform(shape, seed, number):
+    """Numbers in [0, 1), from integers, because XLA makes other floats of the same bits."""
+    bits = tf.random.stateless_uniform(
+        shape, (seed, number), minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) / 2.0**24

@@ -1,0 +1,86 @@
+"""Random changes of training windows: what they may do, and that they do it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmvp_tf.configs import DataConfig
+from lmvp_tf.datasets.augmentation import augmented, crop, fit
+
+DATA = DataConfig(dataset="highway", size=16)
+
+
+@pytest.fixture(name="video")
+def _video():
+    return np.random.default_rng(0).uniform(0.2, 0.8, (64, 3, 16, 16, 1)).astype("f4")
+
+
+def change(video, number=0, **options):
+    data = dataclasses.replace(DATA, **options)
+    return augmented(tf.constant(video), data, 3, tf.constant(number, tf.int64)).numpy()
+
+
+def as_column(share):
+    return tf.constant(share, shape=(1, 1, 1, 1, 1))
+
+
+def test_without_options_nothing_changes(video):
+    np.testing.assert_array_equal(change(video), video)
+
+
+@pytest.mark.parametrize(("option", "axis"), [("mirror", 3), ("reverse", 1)])
+def test_half_of_the_windows_are_turned(video, option, axis):
+    found = change(video, **{option: True})
+    turned = (found == np.flip(video, axis)).all((1, 2, 3, 4))
+    np.testing.assert_array_equal(found[~turned], video[~turned])
+    assert 20 < turned.sum() < 44  # of 64
+
+
+def test_the_changes_are_drawn_independently(video):
+    found = change(video, mirror=True, reverse=True)
+    kinds = [video, video[:, ::-1], video[:, :, :, ::-1], video[:, ::-1, :, ::-1]]
+    counts = [(found == kind).all((1, 2, 3, 4)).sum() for kind in kinds]
+    assert sum(counts) == 64
+    assert min(counts) >= 6  # 16 expected
+    assert (change(video, number=1, mirror=True, reverse=True) != found).any()
+
+
+@pytest.mark.parametrize("size", [16, 8, 5])
+def test_whole_frames_are_averaged_by_area(video, size):
+    expected = [tf.image.resize(window, (size, size), method="area") for window in video[:2]]
+    np.testing.assert_allclose(fit(tf.constant(video[:2]), size), expected, atol=1e-6)
+
+
+def test_a_square_is_cut_out_and_averaged_by_area(video):
+    found = crop(tf.constant(video[:1]), 5, as_column(12 / 16), as_column(1 / 16), as_column(0.25))
+    expected = tf.image.resize(video[0, :, 1:13, 4:16], (5, 5), method="area")
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+
+
+def test_squares_are_of_every_allowed_size_and_lie_within_the_frame():
+    ramp = np.linspace(0, 1, 17)  # a pixel of this ramp tells where it was
+    middles = np.broadcast_to(((ramp[1:] + ramp[:-1]) / 2)[:, None, None], (500, 2, 16, 16, 1))
+    found = change(middles.astype("f4"), crop=0.5, size=8)[:, 0, :, 0, 0]
+    side = (found[:, -1] - found[:, 0]) * 8 / 7
+    assert 0.5 - 1e-5 < side.min() < 0.52
+    assert 0.98 < side.max() < 1 + 1e-5
+    top, bottom = found.mean(1) - side / 2, found.mean(1) + side / 2
+    assert -1e-5 < top.min() < 0.01
+    assert 0.99 < bottom.max() < 1 + 1e-5
+
+
+def test_contrast_and_brightness_change_alike_in_all_frames_of_a_window(video):
+    found = change(video, contrast=0.2)
+    gains = []
+    for before, after in zip(video, found, strict=True):
+        gain, offset = np.polyfit(before.ravel(), after.ravel(), 1)
+        np.testing.assert_allclose(after, gain * before + offset, atol=1e-5)
+        assert abs(gain * 0.5 + offset - 0.5) <= 0.1
+        gains.append(gain)
+    assert 0.8 <= min(gains) < 0.84
+    assert 1.16 < max(gains) <= 1.2
+    strong = change(video, contrast=1.0)
+    assert strong.min() == 0
+    assert strong.max() == 1
