@@ -89,7 +89,8 @@ def moving_mnist_small_hour():
     """`small` in one hour of one core, the main loop more than half of it: for ablations.
 
     `python run_train.py --dataset=moving_mnist --preset=small_hour`. In `small` the main loop comes
-    when the cosine is nearly over, and what it does would not be seen.
+    when the cosine is nearly over, and what it does would not be seen. The hour is reckoned from
+    the times of its steps; not run to its end yet.
     """
     small = moving_mnist_small()
     return dataclasses.replace(

@@ -18,8 +18,8 @@ _SAME = (
     "data.num_inputs data.num_frames data.size data.channels data.num_digits data.frame_stride"
 ).split()
 
-# What may change in mid-run is no other method, but for the phases of pre-training.
-_NO_METHOD = configs.RESUMABLE - {"training.one_step_steps", "training.pretrain_steps"}
+# Where data lie and how long a run goes on do not make it another method; its phases do.
+_SAME_METHOD = configs.RESUMABLE - {"training.one_step_steps", "training.pretrain_steps"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +171,7 @@ def changes(config):
     if config.preset not in presets.PRESETS[config.data.dataset]:
         return {}
     departures = presets.departures(config)
-    return {path: value for path, value in departures.items() if path not in _NO_METHOD}
+    return {path: value for path, value in departures.items() if path not in _SAME_METHOD}
 
 
 def _labels(loaded, documents):
