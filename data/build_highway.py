@@ -19,7 +19,13 @@ _INPUT = flags.DEFINE_multi_string(
 _OUTPUT = flags.DEFINE_string("output", "data/highway", "folder of the dataset")
 _STRIDE = flags.DEFINE_integer("stride", 1, "keep every so many-th frame", lower_bound=1)
 _FPS = flags.DEFINE_float("fps", None, "keep so many frames per second instead", lower_bound=1e-3)
-_SIZE = flags.DEFINE_integer("size", 64, "height and width of the frames, pixels", lower_bound=8)
+_SIZE = flags.DEFINE_integer(
+    "size",
+    128,
+    "height and width of the frames, pixels: at least the model's 64, and twice that for training "
+    "that takes squares of them (preset small)",
+    lower_bound=8,
+)
 _CROP = flags.DEFINE_string(
     "crop", "centre", "centre: the largest square; none: the whole picture, squeezed; or x,y,w,h"
 )
