@@ -61,6 +61,7 @@ class TrainingConfig:
     discriminator_learning_rate: float = 1e-4  # Adam, theta_D by Eq. 1
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
+    phase_warmup_steps: int = 0  # and over these anew when a later phase begins
     decay: str = "none"  # of the rates: "none", "cosine" (to 0), "halve" (each fifth of the run)
     clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions

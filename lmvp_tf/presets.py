@@ -177,6 +177,7 @@ def highway_small():
             one_step_steps=2800,
             pretrain_steps=7700,
             max_steps=8500,
+            phase_warmup_steps=300,  # gradients of open loop are ten times one-step's
             validate_every=500,
         ),
     )

@@ -11,23 +11,32 @@ _HALVINGS = 5  # equal parts of a run, as the authors of DFN: each 4,000 of thei
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """A linear warm-up, then a constant rate, a cosine to zero, or halving in equal intervals.
 
+    When a later phase begins, the warm-up may come again (`training.phase_warmup_steps`). Gradients
+    of the new loss can be ten times as large, and Adam, whose second moment is still that of the
+    old one, would take steps as many times too long.
+
     Args:
       peak: the rate after the warm-up.
       training: a TrainingConfig.
       main_peak: the same for the main loop, where that has another; `peak` when None.
+      phases: the steps at which later phases begin.
     """
 
-    def __init__(self, peak, training, main_peak=None):
+    def __init__(self, peak, training, main_peak=None, phases=()):
         super().__init__()
         self.peak = peak
         self.training = training
         self.main_peak = peak if main_peak is None else main_peak
+        self.phases = tuple(phases)
 
     def __call__(self, step):
         training = self.training
         step = ops.cast(step, "float32")
         peak = ops.where(step < training.pretrain_steps, self.peak, self.main_peak)
-        rate = peak * ops.minimum(1.0, (step + 1.0) / max(training.warmup_steps, 1))
+        rate = peak * _rise(step, training.warmup_steps)
+        for start in self.phases:
+            risen = _rise(step - start, training.phase_warmup_steps)
+            rate = ops.where(step < start, rate, rate * risen)
         if training.decay == "cosine":
             progress = ops.minimum(step / training.max_steps, 1.0)
             return rate * 0.5 * (1.0 + ops.cos(math.pi * progress))
@@ -36,7 +45,16 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def get_config(self):
-        return {"peak": self.peak, "training": self.training, "main_peak": self.main_peak}
+        return {
+            "peak": self.peak,
+            "training": self.training,
+            "main_peak": self.main_peak,
+            "phases": self.phases,
+        }
+
+
+def _rise(step, length):
+    return ops.minimum(1.0, (step + 1.0) / max(length, 1))
 
 
 class Optimizers(dict):
@@ -53,11 +71,20 @@ class Optimizers(dict):
 
     def __init__(self, model, training):
         networks = dict(model.networks)
-        rates = {name: LearningRate(training.learning_rate, training) for name in "FG"}
-        rates["M"] = LearningRate(
-            training.learning_rate, training, main_peak=training.guider_learning_rate
-        )
-        rates["D"] = LearningRate(training.discriminator_learning_rate, training)
+        starts = [training.one_step_steps]
+        if "M" in networks:  # only LMVP has a main loop
+            starts.append(training.pretrain_steps)
+        phases = sorted({start for start in starts if start})
+
+        def rate(peak, main_peak=None):
+            return LearningRate(peak, training, main_peak, phases)
+
+        rates = {
+            "F": rate(training.learning_rate),
+            "G": rate(training.learning_rate),
+            "M": rate(training.learning_rate, main_peak=training.guider_learning_rate),
+            "D": rate(training.discriminator_learning_rate),
+        }
         if "C" in networks:
             networks["D"] = networks["F"] + networks.pop("C")
         super().__init__(
