@@ -109,6 +109,7 @@ class DFN(VideoPredictor):
     # 4,000 steps.
     training_defaults: typing.ClassVar = {
         "training.one_step_steps": 0,
+        "training.phase_warmup_steps": 0,
         "training.decay": "halve",
         "losses.input_weight": 0.0,
         "losses.gdl_weight": 0.0,

@@ -31,6 +31,29 @@ def test_learning_rate(settings, step, expected):
     assert float(rate(step)) == pytest.approx(2e-3 * expected, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("lmvp", [1.0, 0.25, 1.0, 1.0, 0.25, 0.5]),
+        ("dfn", [1.0, 0.25, 1.0, 1.0, 1.0, 1.0]),  # it has no main loop
+    ],
+)
+def test_every_rate_rises_anew_when_a_later_phase_begins(tiny_config, model, expected):
+    settings = {
+        "training.one_step_steps": 10,
+        "training.pretrain_steps": 20,
+        "training.max_steps": 30,
+        "training.phase_warmup_steps": 4,
+    }
+    base = tiny_config if model == "lmvp" else configs.Config(model_name=model)
+    for optimizer in TrainState(configs.replace(base, settings)).optimizers.values():
+        rates = []
+        for step in (9, 10, 13, 19, 20, 21):
+            optimizer.iterations.assign(step)
+            rates.append(float(optimizer.learning_rate))
+        assert rates == pytest.approx([rates[0] * share for share in expected])
+
+
 def test_the_guiders_rate_is_its_own_in_the_main_loop_alone():
     rate = LearningRate(2e-3, TrainingConfig(pretrain_steps=5), main_peak=1e-4)
     assert [float(rate(step)) for step in (0, 4)] == pytest.approx([2e-3] * 2)
