@@ -160,11 +160,11 @@ def highway_demo():
 
 
 def highway_small():
-    """An hour of one core (AMD EPYC, Zen 4): `run_train.py --dataset=highway --preset=small`.
+    """75 minutes of one core (AMD EPYC, Zen 4): `run_train.py --dataset=highway --preset=small`.
 
     Training windows are squares of half a frame's side or more, of frames built at 128x128; without
-    that a short drive is soon known by heart (docs/experiments.md).
-    Not run to its end yet.
+    that a short drive is soon known by heart (docs/experiments.md). 890 windows of one drive gave
+    an MSE of 0.36 times the last frame's on the end of it, and 0.67 on another: docs/results.md.
     """
     small = moving_mnist_small()
     return Config(
