@@ -89,8 +89,9 @@ def moving_mnist_small_hour():
     """`small` in one hour of one core, the main loop more than half of it: for ablations.
 
     `python run_train.py --dataset=moving_mnist --preset=small_hour`. In `small` the main loop comes
-    when the cosine is nearly over, and what it does would not be seen. The hour is reckoned from
-    the times of its steps; not run to its end yet.
+    when the cosine is nearly over, and what it does would not be seen. Phases begin with a warm-up
+    (docs/experiments.md), which `small` has not. The hour is reckoned from the times of its steps;
+    not run to its end yet.
     """
     small = moving_mnist_small()
     return dataclasses.replace(
@@ -101,6 +102,7 @@ def moving_mnist_small_hour():
             one_step_steps=600,
             pretrain_steps=2000,
             max_steps=3400,
+            phase_warmup_steps=300,
             validate_every=200,
         ),
     )
@@ -121,6 +123,7 @@ def moving_mnist_paper():
             max_steps=20_000,
             frames_together=False,  # 5.9 GB otherwise, and on two cores no sooner
             warmup_steps=200,
+            phase_warmup_steps=500,
             decay="cosine",
             validate_every=1000,
             validation_sequences=256,
