@@ -178,8 +178,8 @@ class Highway:
         if data.crop * size < data.size:
             raise UserError(
                 f"data.crop={data.crop:g} of {path}'s {size} pixels is less than a frame's "
-                f"{data.size} (data.size): give --set data.crop={data.size / size:g} or more, or "
-                "build it with a larger --size"
+                f"{data.size} (data.size): give --set data.crop={data.size / size:g}, or build "
+                "it with a larger --size"
             )
 
     def _fitted(self, split, batch_size, stride=1):
