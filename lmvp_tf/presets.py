@@ -39,8 +39,8 @@ def moving_mnist_demo():
 
 
 def moving_mnist_small():
-    """Two hours on one core (AMD EPYC, Zen 4), or 70 minutes on two: `run_train.py
-    --dataset=moving_mnist --preset=small`.
+    """Two hours on one core (AMD EPYC, Zen 4): `run_train.py --dataset=moving_mnist
+    --preset=small`.
 
     34,280 sequences reached MSE/frame 76.3, BCE/frame 330.8, SSIM (tf) .733 and PSNR 17.9 on the
     10,000 test sequences (mean image: 153.0, 673.3, .146, 14.4): see docs/results.md.
