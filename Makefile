@@ -33,8 +33,10 @@ results: $(VENV)/.installed-test
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
 
+# A worker killed by a signal in native code (seen once, in one of some twenty runs) is replaced and its test run once more; a
+# test that fails, or crashes twice, fails.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --reruns=1 --only-rerun="crashed while running"
 
 # Writes benchmarks/results.json and results.md: 15 minutes, and nothing else should run.
 bench: $(VENV)/.installed-bench
