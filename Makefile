@@ -33,8 +33,8 @@ results: $(VENV)/.installed-test
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
 
-# A worker killed by a signal in native code (seen once, in one of some twenty runs) is replaced and its test run once more; a
-# test that fails, or crashes twice, fails.
+# TensorFlow aborted twice in some twenty runs, in a rolled loop of recurrence_test.py late in a worker's life, and never when that
+# test ran alone. A worker that crashes is replaced and its test run once more; a test that fails, or crashes twice, fails.
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --reruns=1 --only-rerun="crashed while running"
 
