@@ -8,7 +8,7 @@ RESULTS := docs/results
 comma := ,
 space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
-published = $(subst $(space),$(comma),$(patsubst %/trained.json,%,$(sort $(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
+published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
 .PHONY: demo data-highway results test bench bench-quick lint clean
 
@@ -33,7 +33,7 @@ results: $(VENV)/.installed-test
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
 
-# TensorFlow aborted twice in some twenty runs, in a rolled loop of recurrence_test.py late in a worker's life, and never when that
+# TensorFlow aborted twice, in a rolled loop of recurrence_test.py late in a worker's life, and never when that
 # test ran alone. A worker that crashes is replaced and its test run once more; a test that fails, or crashes twice, fails.
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --reruns=1 --only-rerun="crashed while running"
