@@ -33,10 +33,8 @@ results: $(VENV)/.installed-test
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
 
-# TensorFlow aborted twice, in a rolled loop of recurrence_test.py late in a worker's life, and never when that
-# test ran alone. A worker that crashes is replaced and its test run once more; a test that fails, or crashes twice, fails.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --reruns=1 --only-rerun="crashed while running"
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 # Writes benchmarks/results.json and results.md: 15 minutes, and nothing else should run.
 bench: $(VENV)/.installed-bench

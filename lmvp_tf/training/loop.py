@@ -161,13 +161,22 @@ def _run_steps(config, state, videos, run_log, checkpoints, profiler, stop):
 
 def traced_steps(config, state):
     """The step of every phase as a tf.function: one batch in, updated networks and a report out."""
-    if not tf.config.list_physical_devices("GPU"):
-        # The graph optimizer takes half a second of the start and makes no step faster.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    skip_graph_optimizer()
     return {
         phase: tf.function(_counted(step, state), autograph=False)  # whose start takes seconds
         for phase, step in _steps(config, state).items()
     }
+
+
+def skip_graph_optimizer():
+    """Leaves graphs as they are traced, from now on in this process, unless there is a GPU.
+
+    On a CPU the graph optimizer takes half a second of the start and makes no step faster. Besides,
+    its remapper (TensorFlow 2.21) fails now and then on the gradient of a rolled loop, and on what
+    it leaves behind oneDNN's layout pass aborts the process.
+    """
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def compiled_steps(config, state, videos):
