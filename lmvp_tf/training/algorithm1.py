@@ -79,7 +79,7 @@ def pretrain_step(model, optimizers, config, video, num_real):
     report |= update(optimizers, joint_tape, joint, {name: networks[name] for name in "FMG"})
     report |= {"L_dis": loss_d, "L_recons": reconstruction}
     if config.losses.pretrain_learner_weight:
-        report["L_M_L"] = learner
+        report |= {"L_M_L": learner, "L_M_L/zeros": _learner_loss_of_zeros(fixed)}
     return report | _accuracy(real, fake)
 
 
@@ -133,9 +133,14 @@ def train_step(model, optimizers, config, video):
             reconstruction = _reconstruction(config, video, predictions)
         loss_g = losses.generator_loss(reconstruction, teacher, config.losses.gamma)
     report |= update(optimizers, g_tape, loss_g, {"G": networks["G"]})
-    report |= {"L_dis": loss_d, "L_M_L": learner, "L_M_T": teacher}
-    report |= {"L_recons": reconstruction, "L_gen": loss_g}
+    report |= {"L_dis": loss_d, "L_M_L": learner, "L_M_L/zeros": _learner_loss_of_zeros(f)}
+    report |= {"L_M_T": teacher, "L_recons": reconstruction, "L_gen": loss_g}
     return report | _accuracy(real, fake)
+
+
+def _learner_loss_of_zeros(f):
+    """Eq. 2 of m_t = 0: an M that does not beat it knows nothing of how features move."""
+    return losses.learner_loss(tf.zeros_like(f[:, :-1]), f)
 
 
 def _step_weights(config):

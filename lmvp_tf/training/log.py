@@ -11,7 +11,7 @@ from lmvp_tf import configs
 from lmvp_tf.files import write_text
 
 COLUMNS = (
-    "step seconds cpu_seconds sequences phase L_dis L_M_L L_M_T L_recons L_gen "
+    "step seconds cpu_seconds sequences phase L_dis L_M_L L_M_L/zeros L_M_T L_recons L_gen "
     "D_accuracy/real D_accuracy/fake "
     "gradient_norm/D gradient_norm/F gradient_norm/M gradient_norm/G "
     "update_norm/D update_norm/F update_norm/M update_norm/G "
@@ -23,6 +23,7 @@ COLUMNS = (
 _EQUATIONS = {
     "L_dis": "losses/L_dis (Eq. 1)",
     "L_M_L": "losses/L_M^L (Eq. 2)",
+    "L_M_L/zeros": "losses/L_M^L of m_t = 0 (what Eq. 2 has to beat)",
     "L_M_T": "losses/L_M^T (Eq. 3)",
     "L_gen": "losses/L_gen (Eq. 4)",
     "L_recons": "losses/L_recons (in Eq. 4)",

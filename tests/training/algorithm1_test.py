@@ -121,6 +121,8 @@ def test_the_guiders_gradient_is_that_of_equation_2(tiny_config, tiny_video):
     expected = tf.linalg.global_norm(tape.gradient(loss, model.networks["M"]))
     report = algorithm1.train_step(model, state.optimizers, config, tf.constant(tiny_video))
     np.testing.assert_allclose(report["L_M_L"], loss, rtol=1e-5)
+    changes = np.diff(f.numpy(), axis=1)
+    np.testing.assert_allclose(report["L_M_L/zeros"], np.mean(changes**2), rtol=1e-5)
     np.testing.assert_allclose(report["gradient_norm/M"], expected, rtol=1e-4)
 
 
