@@ -16,6 +16,7 @@ import shutil
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.xla.service import hlo_pb2
 
 from lmvp_tf import configs
 from lmvp_tf.datasets.videos import open_videos
@@ -180,11 +181,23 @@ def _compile(step, names, data):
     ir = step.experimental_get_compiler_ir(number)
     header = ir(stage="hlo").split("entry_computation_layout")[0]
     aliases = re.findall(r"\{(\d*)\}:\s*\((\d+),", header)
-    return ir(stage="hlo_serialized"), {
+    return _without_copies(ir(stage="hlo_serialized")), {
         "captured": captured,  # names of parameters 1, 2, ...; parameter 0 is the batch's number
         "aliases": {int(output or 0): int(parameter) for output, parameter in aliases},
         "metrics": sorted(concrete.structured_outputs),
     }
+
+
+def _without_copies(serialized):
+    """The same HLO in the words of StableHLO, which is all that JAX's GPU plugin takes: it has no
+    `copy`. A reshape to the same shape says as much.
+    """
+    module = hlo_pb2.HloModuleProto.FromString(serialized)
+    for computation in module.computations:
+        for instruction in computation.instructions:
+            if instruction.opcode == "copy":
+                instruction.opcode = "reshape"
+    return module.SerializeToString()
 
 
 def _add(data, value):

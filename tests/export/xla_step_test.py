@@ -56,6 +56,17 @@ def test_steps_run_by_jax_in_two_parts_come_back_as_the_loops_own(config, tmp_pa
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
+def test_the_program_is_what_a_plugin_of_jax_takes(config, tmp_path):
+    from jax._src.lib import xla_client
+
+    xla_step.dump_run(config, None, tmp_path)
+    program = xla_client.XlaComputation((tmp_path / "open_loop.hlo").read_bytes())
+    mlir = xla_client._xla.mlir
+    module = mlir.xla_computation_to_mlir_module(program)
+    # What JAX does before it hands a program to a GPU's plugin; it refuses all but StableHLO.
+    assert mlir.serialize_portable_artifact(module, "1.9.0")
+
+
 def test_every_variable_of_the_state_has_a_name_of_its_own(tiny_config):
     state = TrainState(tiny_config)
     named = xla_step.state_variables(state)
