@@ -49,7 +49,7 @@ def load_exportable(workdir, horizon=None):
             "export another model"
         )
     # A TFLite file cannot hold rolled loops.
-    plain = {"mixed_precision": "none", "rolled": False, "recompute": False}
+    plain = {"rolled": False, "recompute": False}
     config = configs.replace(config, {f"training.{name}": plain[name] for name in plain})
     model, trained = load_trained(workdir, config)
     return Exportable(

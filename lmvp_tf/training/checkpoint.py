@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.models.registry import model_class
 from lmvp_tf.training import weights
@@ -109,13 +110,16 @@ class Checkpoints:
 def load_trained(workdir, config):
     """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
+    It computes in float32, also where it was trained in mixed precision: half precision is slow on
+    most processors, and rounds differently from one to the next.
+
     Returns:
       (model, trained): the VideoPredictor, and how long it was trained, a Trained.
 
     Raises:
       UserError: the workdir has neither, or a damaged one.
     """
-    model = build_model(config)
+    model = build_model(configs.replace(config, {"training.mixed_precision": "none"}))
     if weights.are_in(workdir):
         return model, weights.read(model, workdir)
     step = tf.Variable(0, dtype=tf.int64)

@@ -32,12 +32,17 @@ def test_every_variable_returns_optimizer_slots_included(
     assert any(np.any(v.numpy()) for v in slots if "momentum" in v.path)
 
 
-def test_the_trained_model_has_every_weight_of_the_state_that_was_saved(tiny_config, tmp_path):
+@pytest.mark.parametrize("precision", ["none", "bfloat16"])
+def test_the_trained_model_has_every_weight_of_the_state_that_was_saved(
+    tiny_config, tmp_path, precision
+):
+    tiny_config = configs.replace(tiny_config, {"training.mixed_precision": precision})
     state = TrainState(tiny_config)
     state.step.assign(3)
     Checkpoints(tmp_path, state.checkpoint).save(3)
     model, trained = load_trained(tmp_path, tiny_config)
     assert trained.step == 3
+    assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
     for one, other in zip(state.model.variables, model.variables, strict=True):
         np.testing.assert_array_equal(one, other, err_msg=one.path)
 
