@@ -118,9 +118,10 @@ def moving_mnist_paper():
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=16,
-            one_step_steps=6000,
-            pretrain_steps=14_000,
+            one_step_steps=3500,
+            pretrain_steps=18_500,
             max_steps=20_000,
+            guider_learning_rate=3e-5,  # as in `small`
             frames_together=False,  # 5.9 GB otherwise, and on two cores no sooner
             warmup_steps=200,
             phase_warmup_steps=500,
