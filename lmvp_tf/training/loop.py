@@ -72,7 +72,10 @@ def train(config, workdir, profile=None):
         ) from error
     done = _complete(config, state)
     if not done:
-        print(f"Stopped and saved at step {int(state.step)}. The same command goes on from there.")
+        print(
+            f"Stopped and saved at step {int(state.step)}. The same command goes on from there.",
+            flush=True,
+        )
     return done
 
 

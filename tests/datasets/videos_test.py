@@ -56,6 +56,14 @@ def windows_of(videos, split):
     return np.stack([frames[i : i + T] for i in range(len(frames) - T + 1)])
 
 
+def test_no_split_leaves_the_autotuner_to_hold_up_the_end_of_a_run(path, digits_file):
+    drive = open_videos(data_config(path))
+    digits = open_videos(configs.DataConfig(mnist_path=str(digits_file)))
+    for videos in (drive, digits):
+        for batches in (videos.train(0, 2), videos.validation(4, 2), videos.test(4)):
+            assert batches.options().autotune.enabled is False
+
+
 def test_splits_have_the_windows_counted_by_hand(path):
     videos = open_videos(data_config(path))
     assert videos.source.endswith("55 training windows of 6 frames, 18 test windows")
