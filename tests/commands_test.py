@@ -191,7 +191,7 @@ def test_highway_from_pictures_to_a_table(tmp_path, color, channels, model):
     mse = [clips[name]["metrics"]["mse"] for name in ("drive", "other")]
     np.testing.assert_allclose(document["metrics"]["mse"], np.average(mse, weights=[10, 2]))
     name = model[0].removeprefix("--model=")
-    for row in ("DFN (paper)", "all, last_frame", f"drive, {name}", "other, last_frame"):
+    for row in ("DFN (cited)", "all, last_frame", f"drive, {name}", "other, last_frame"):
         assert row in output
     assert iio.imread(workdir / "eval" / "predictions.png").std() > 1
 

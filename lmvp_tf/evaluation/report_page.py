@@ -78,7 +78,7 @@ def _results(document):
         for name, floor in document["floors"].items()
     ]
     paper = [
-        [f"{name} (paper)", *(tables.cell(row.get(key), "g") for key, _, _ in columns), *["-"] * 4]
+        [f"{name} (cited)", *(tables.cell(row.get(key), "g") for key, _, _ in columns), *["-"] * 4]
         for name, row in document["paper"].items()
     ]
     notes = [

@@ -48,7 +48,8 @@ NOTES = (
     "Means over frames; BCE in nats (/frame is /px times the pixels), PSNR in dB.",
     "SSIM tf: 11x11 Gaussian window, range 1; skimage: 7x7 uniform, range 1; openstl: the same, "
     "range 2.",
-    "(paper): its own figures, on other test sequences; it does not define its SSIM and PSNR.",
+    "(cited): the paper's own figures, on other test sequences; it does not define its SSIM and "
+    "PSNR.",
 )
 
 
@@ -70,7 +71,7 @@ def comparison_table(dataset, systems, markdown=False):
         figures = _with_ratio(metrics, systems)
         body.append([name, *(cell(figures.get(key), form) for key, _, form in columns)])
     for name, figures in PAPER[dataset].items():
-        body.append([f"{name} (paper)", *(cell(figures.get(key), "g") for key, _, _ in columns)])
+        body.append([f"{name} (cited)", *(cell(figures.get(key), "g") for key, _, _ in columns)])
     header = ["system", *(title for _, title, _ in columns)]
     if markdown:
         return "\n\n".join([markdown_table(header, body), "  \n".join(NOTES)])
@@ -117,7 +118,7 @@ def psnr_rows(systems):
         ]
         for name, sequences in systems.items()
     }
-    paper = {f"{name} (paper)": sequences for name, sequences in PAPER_PSNR.items()}
+    paper = {f"{name} (cited)": sequences for name, sequences in PAPER_PSNR.items()}
     return tuple(
         [
             [name, *(cell(value, ".2f") for sequence in sequences for value in sequence)]

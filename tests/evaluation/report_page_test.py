@@ -81,7 +81,7 @@ def test_table_1_has_our_rows_the_floors_and_the_papers(document):
     rows = _rows(document, "Results beside the paper's Table 1")
     assert list(rows) == [
         *("LMVP small", "DFN small", "zeros"),
-        *("ConvLSTM (paper)", "FPM (paper)", "DFN (paper)", "LMVP (paper)"),
+        *("ConvLSTM (cited)", "FPM (cited)", "DFN (cited)", "LMVP (cited)"),
     ]
     assert rows["LMVP small"] == {
         "BCE/px": "1.5000\n[1.0000, 2.0000]",
@@ -97,7 +97,7 @@ def test_table_1_has_our_rows_the_floors_and_the_papers(document):
         "training\ntime": "58 min",
         "CPU\ntime": "1 h 50 min",
     }
-    assert rows["LMVP (paper)"]["BCE/px"] == "0.0613"
+    assert rows["LMVP (cited)"]["BCE/px"] == "0.0613"
     assert rows["zeros"]["MSE/frame"].startswith("3.5\n")
 
 
@@ -135,7 +135,7 @@ def test_table_3_takes_every_second_step_beside_the_papers(document):
         *("2.00", "4.00", "6.00", "8.00", "10.00"),
         *["20.50"] * 5,
     ]
-    assert list(rows["DFN (paper)"].values())[4:6] == ["18.46", "18.70"]
+    assert list(rows["DFN (cited)"].values())[4:6] == ["18.46", "18.70"]
 
 
 def test_highway_has_table_2_and_its_clips_and_no_table_3(document):
@@ -147,7 +147,7 @@ def test_highway_has_table_2_and_its_clips_and_no_table_3(document):
     }
     rows = _rows(document, "Results beside the paper's Table 2")
     assert rows["LMVP small"]["/last\nframe"] == "1.500\n[1.000, 2.000]"
-    assert rows["Last Frame (paper)"]["MSE/px"] == "0.01034"
+    assert rows["Last Frame (cited)"]["MSE/px"] == "0.01034"
     assert "resamples of stretches of 6" in _notes(document, "Results")
     clips = _rows(document, "Clip by clip")
     assert list(clips) == ["LMVP small\ndrive, 254 windows", "LMVP small\nother, 1,217 windows"]

@@ -57,7 +57,7 @@ def test_two_trained_runs_become_a_report(workdirs, tmp_path, digits_file, capsy
         *("report.json", "report.md", "validation.png"),
     ]
     for text in (table, (folder / "report.md").read_text(), (folder / "index.html").read_text()):
-        for row in ("LMVP custom", "DFN custom", "mean image", "LMVP (paper)"):
+        for row in ("LMVP custom", "DFN custom", "mean image", "LMVP (cited)"):
             assert row in text
     _check_figures(json.loads((folder / "report.json").read_text()), workdirs)
     assert len(imageio.imread(folder / "film.gif", index=None)) == 7

@@ -40,11 +40,11 @@ def test_moving_mnist_columns_and_figures():
 
 def test_the_rows_of_table_1_stand_below_and_are_marked():
     rows = _markdown_rows(tables.comparison_table("moving_mnist", {"lmvp": _METRICS}, True))
-    assert list(rows) == ["lmvp", "ConvLSTM (paper)", "FPM (paper)", "DFN (paper)", "LMVP (paper)"]
-    paper = rows["LMVP (paper)"]
+    assert list(rows) == ["lmvp", "ConvLSTM (cited)", "FPM (cited)", "DFN (cited)", "LMVP (cited)"]
+    paper = rows["LMVP (cited)"]
     assert (paper["BCE/px"], paper["SSIM paper"], paper["PSNR"]) == ("0.0613", "0.87", "19.6")
     assert paper["SSIM tf"] == paper["MSE/frame"] == "-"
-    assert rows["FPM (paper)"]["PSNR"] == "-"
+    assert rows["FPM (cited)"]["PSNR"] == "-"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_highway_gives_the_ratio_to_the_last_frame_and_no_bce():
     assert rows["lmvp"]["MSE/px"] == "0.00250"
     assert rows["lmvp"]["/last frame"] == "0.250"
     assert rows["last_frame"]["/last frame"] == "1.000"
-    assert rows["DFN (paper)"]["MSE/px"] == "0.00308"
+    assert rows["DFN (cited)"]["MSE/px"] == "0.00308"
 
 
 def test_what_a_row_lacks_is_a_dash():
@@ -102,7 +102,7 @@ def test_text_columns_are_aligned():
 def test_notes_name_the_protocols_and_what_the_paper_leaves_open():
     for markdown in (False, True):
         table = tables.comparison_table("moving_mnist", {"lmvp": _METRICS}, markdown)
-        for words in ("11x11 Gaussian window", "7x7 uniform", "(paper): its own figures"):
+        for words in ("11x11 Gaussian window", "7x7 uniform", "(cited): the paper's own figures"):
             assert words in table
 
 
@@ -118,5 +118,5 @@ def test_psnr_rows_take_every_second_step_of_two_sequences():
         "lmvp 2.00 4.00 6.00 8.00 10.00 22.00 24.00 26.00 - -"
     ]
     assert " ".join(paper[1]) == (
-        "LMVP (paper) 25.25 22.99 22.01 20.28 20.44 21.73 21.29 21.05 20.85 20.45"
+        "LMVP (cited) 25.25 22.99 22.01 20.28 20.44 21.73 21.29 21.05 20.85 20.45"
     )
