@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
-PRETRAINED := results/moving_mnist/lmvp-small
+PRETRAINED := results/moving_mnist/lmvp-paper
 RESULTS := docs/results
 comma := ,
 space := $(subst ,, )
@@ -23,12 +23,14 @@ data-highway: $(VENV)/.installed-demo
 	@test -n "$(VIDEO)" || { echo 'make data-highway VIDEO="drive.mp4 ..." wants a video, a folder of frames or an HDF5 file' >&2; exit 2; }
 	$(BIN)/python data/build_highway.py --input $(VIDEO) --output data/highway $(OPTIONS)
 
-# make results: evaluates the published weights and writes the reports of docs/results.md anew. Five minutes a run; all of MNIST
-# is needed (MNIST=mnist.npz where Keras cannot download it), and a Highway dataset as docs/results.md builds it. FPM's weights are
+# make results: evaluates the published weights and writes the reports of docs/results.md anew. Five minutes a run, preset paper 25; all of
+# MNIST is needed (MNIST=mnist.npz where Keras cannot download it), and a Highway dataset as docs/results.md builds it. FPM's weights are
 # too large to be here: FPM=WORKDIR of a run trained anew puts it into the report.
 results: $(VENV)/.installed-test
 	$(BIN)/python run_eval.py --report=$(RESULTS)/moving_mnist $(if $(MNIST),--mnist_path=$(MNIST)) \
 		--workdirs=$(call published,moving_mnist,small)$(if $(FPM),$(comma)$(FPM))
+	$(BIN)/python run_eval.py --report=$(RESULTS)/moving_mnist_paper $(if $(MNIST),--mnist_path=$(MNIST)) \
+		--workdirs=$(call published,moving_mnist,paper)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/ablations $(if $(MNIST),--mnist_path=$(MNIST)) \
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)

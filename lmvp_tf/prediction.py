@@ -117,7 +117,10 @@ class Predictor:
 
 
 _RESULTS = pathlib.Path(__file__).parents[1] / "results"
-PRETRAINED = {dataset: _RESULTS / dataset / "lmvp-small" for dataset in ("moving_mnist", "highway")}
+PRETRAINED = {
+    "moving_mnist": _RESULTS / "moving_mnist" / "lmvp-paper",
+    "highway": _RESULTS / "highway" / "lmvp-small",
+}
 
 
 def load(path):

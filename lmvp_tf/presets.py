@@ -111,7 +111,9 @@ def moving_mnist_small_hour():
 def moving_mnist_paper():
     """The paper's scale: `python run_train.py --dataset=moving_mnist --preset=paper`, on a GPU.
 
-    G has the widths of the published DFN, batch 16, 20,000 steps (320,000 sequences). Not run yet.
+    G has the widths of the published DFN, batch 16, 20,000 steps (320,000 sequences). With 15,000
+    (240,000 sequences, six minutes of an H200) LMVP reached MSE/frame 42.5, BCE/frame 220.7, SSIM
+    (tf) .869 and PSNR 20.9 on the 10,000 test sequences: see docs/results.md.
     """
     return Config(
         preset="paper",
