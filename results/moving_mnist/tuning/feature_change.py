@@ -1,0 +1,52 @@
+"""Writes feature_change.csv: how far features move on real clips, and how much of it M knows.
+
+    python results/moving_mnist/tuning/feature_change.py [mnist.npz]
+
+Of every published LMVP that feeds motion to G, on the first 32 validation sequences; the digits
+as `--mnist_path` of run_train.py takes them.
+"""
+
+import csv
+import pathlib
+import sys
+
+import numpy as np
+
+from lmvp_tf import configs
+from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.training.checkpoint import load_trained
+
+HERE = pathlib.Path(__file__).parent
+COLUMNS = (
+    "run",
+    "sequences",
+    "mean_square_of_f",
+    "mean_square_of_feature_change",
+    "eq2",
+    "eq2_over_that_of_zeros",
+)
+
+
+def main(mnist_path=""):
+    video = None
+    with (HERE / "feature_change.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for folder in sorted(HERE.parent.glob("lmvp-*")):
+            config = configs.load(folder / "config.json")
+            if config.model.motion == "none":
+                continue
+            config = configs.replace(config, {"data.mnist_path": mnist_path})
+            if video is None:
+                video = next(iter(open_videos(config.data).validation(32, 32)))
+            model, _ = load_trained(folder, config)
+            features = np.asarray(model.leak(model.clips(video)))
+            motions = np.asarray(model.guide(features[:, :-1])[0])
+            change = np.diff(features, axis=1)
+            zeros, eq2 = np.mean(change**2), np.mean((motions - change) ** 2)
+            row = (np.mean(features**2), zeros, eq2, eq2 / zeros)
+            writer.writerow([folder.name, len(video), *(f"{value:.4f}" for value in row)])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
