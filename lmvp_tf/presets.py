@@ -62,29 +62,6 @@ def moving_mnist_small():
     )
 
 
-def moving_mnist_small_aligned():
-    """`small` with M's meaning learned from the start: a departure from the paper.
-
-    Pre-training has Eq. 2 on theta_M beside the reconstruction, so that m_t predicts f_{t+1} -
-    f_t when the main loop begins and G need not learn to read it anew: see docs/experiments.md.
-
-    `python run_train.py --dataset=moving_mnist --preset=small_aligned`: as long as `small`. It was
-    not run to its end yet.
-    """
-    small = moving_mnist_small()
-    return dataclasses.replace(
-        small,
-        preset="small_aligned",
-        losses=dataclasses.replace(small.losses, pretrain_learner_weight=1.0),
-        training=dataclasses.replace(
-            small.training,
-            pretrain_steps=7570,
-            max_steps=8270,
-            guider_learning_rate=1e-3,
-        ),
-    )
-
-
 def moving_mnist_small_hour():
     """`small` in one hour of one core, the main loop more than half of it: for ablations.
 
@@ -214,7 +191,6 @@ PRESETS = {
     "moving_mnist": {
         "demo": moving_mnist_demo,
         "small": moving_mnist_small,
-        "small_aligned": moving_mnist_small_aligned,
         "small_hour": moving_mnist_small_hour,
         "paper": moving_mnist_paper,
     },
@@ -235,7 +211,7 @@ def get(dataset, preset, model="lmvp"):
             f"--preset must be one of {', '.join(PRESETS[dataset])}. Received: {preset}"
         )
     predictor = model_class(model)
-    size = preset.partition("_")[0]  # small_aligned and small_hour are as wide as small
+    size = preset.partition("_")[0]  # small_hour is as wide as small
     config = dataclasses.replace(
         PRESETS[dataset][preset](),
         model_name=model,
