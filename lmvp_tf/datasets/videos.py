@@ -12,8 +12,8 @@ from lmvp_tf.errors import UserError
 def _ends_at_once(method):
     """Gives a method's dataset iterators that end at once when they are dropped.
 
-    The autotuner of tf.data (TensorFlow 2.21) sleeps for up to a minute. To cancel it wakes it, but
-    says why a moment later; where it looked in between it sleeps on, and a stopped run with it.
+    An iterator waits for the thread of tf.data's autotuner, which at times sleeps on (TensorFlow
+    2.21): a run that was stopped lived for more than half a minute after it had saved.
     """
 
     @functools.wraps(method)

@@ -110,8 +110,8 @@ class Checkpoints:
 def load_trained(workdir, config):
     """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
-    It computes in float32, also where it was trained in mixed precision: half precision is slow on
-    most processors, and rounds differently from one to the next.
+    It computes in float32, also where it was trained in mixed precision: many processors have no
+    half precision and are slow at it, and it rounds differently from one to the next.
 
     Returns:
       (model, trained): the VideoPredictor, and how long it was trained, a Trained.
