@@ -17,6 +17,7 @@ import tensorflow as tf
 from absl import logging
 
 from lmvp_tf.datasets import highway_records
+from lmvp_tf.datasets.pipeline import prepare_ahead
 from lmvp_tf.errors import UserError
 
 _HOW_TO_BUILD = (
@@ -285,7 +286,7 @@ def windows(
         )
 
     gather = functools.partial(_gather, frames, num_frames=num_frames, frame_stride=frame_stride)
-    return batches.map(gather, num_parallel_calls=2).prefetch(2)
+    return prepare_ahead(batches, gather)
 
 
 def windows_in_graph(dataset, split, num_frames, batch_size, *, stride=1, frame_stride=1, seed=0):

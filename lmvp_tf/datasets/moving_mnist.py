@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from lmvp_tf.datasets.pipeline import prepare_ahead
 from lmvp_tf.errors import RunError, UserError
 
 SIZE = 64  # height and width of the canvas
@@ -238,7 +239,7 @@ def dataset(
         return compiled(digits, batch_seed(seed, split, number))
 
     numbers = tf.data.Dataset.counter(first_step * num_shards + index, num_shards)
-    return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prepare_ahead(numbers, batch)
 
 
 def test_batches(
@@ -275,7 +276,7 @@ def test_batches(
 
     drawn = draw(batch_seed(0, "test", 0), TEST_SEQUENCES, len(digits), num_digits)
     draws = tf.data.Dataset.from_tensor_slices(drawn).take(num_sequences).batch(batch_size)
-    return draws.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prepare_ahead(draws, batch)
 
 
 def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
@@ -311,7 +312,7 @@ def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
 
     signature = tf.TensorSpec([None, NUM_FRAMES, SIZE, SIZE], tf.uint8)
     batches = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return batches.map(_to_float).prefetch(tf.data.AUTOTUNE)
+    return prepare_ahead(batches, _to_float)
 
 
 def _check_num_sequences(num_sequences):

@@ -1,28 +1,10 @@
 """The dataset that a config names: its training, validation and test videos under one interface."""
 
-import functools
-
 import tensorflow as tf
 
 from lmvp_tf.configs import DataConfig
 from lmvp_tf.datasets import augmentation, highway, mnist, moving_mnist
 from lmvp_tf.errors import UserError
-
-
-def _ends_at_once(method):
-    """Gives a method's dataset iterators that end at once when they are dropped.
-
-    An iterator waits for the thread of tf.data's autotuner, which at times sleeps on (TensorFlow
-    2.21): a run that was stopped lived for more than half a minute after it had saved.
-    """
-
-    @functools.wraps(method)
-    def with_options(*args, **kwargs):
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        return method(*args, **kwargs).with_options(options)
-
-    return with_options
 
 
 class MovingMNIST:
@@ -47,7 +29,6 @@ class MovingMNIST:
         self.source = self.digits.source
         self.fingerprint = self.digits.sha256
 
-    @_ends_at_once
     def train(self, seed, batch_size, first_step=0):
         """Batches without end, [B, T, H, W, 1]; batch i depends on (digits, seed, i) alone."""
         return self._dataset(seed, batch_size, "train", first_step)
@@ -67,12 +48,10 @@ class MovingMNIST:
 
         return batch
 
-    @_ends_at_once
     def validation(self, num_sequences, batch_size):
         """Batches from the training digits that no training run draws; the same for every seed."""
         return self._dataset(0, batch_size, "validation").take(-(-num_sequences // batch_size))
 
-    @_ends_at_once
     def test(self, num_sequences=moving_mnist.TEST_SEQUENCES, batch_size=64):
         """The first of the 10,000 test sequences, in order."""
         return moving_mnist.test_batches(
@@ -133,7 +112,6 @@ class Highway:
             f"windows of {data.num_frames} frames, {self.test_size} test windows"
         )
 
-    @_ends_at_once
     def train(self, seed, batch_size, first_step=0):
         """Batches without end, [B, T, H, W, C]; batch i depends on (frames, seed, i) alone."""
         batches = self._windows(
@@ -162,7 +140,6 @@ class Highway:
         )
         return lambda number: augmentation.augmented(draw(number), self.data, seed, number)
 
-    @_ends_at_once
     def validation(self, num_sequences, batch_size):
         """Batches of windows spread evenly over the validation split; the same for every seed."""
         total = len(self._index("validation").starts)
@@ -170,7 +147,6 @@ class Highway:
         batches = self._fitted("validation", batch_size, stride)
         return _first(batches, num_sequences, batch_size)
 
-    @_ends_at_once
     def test(self, num_sequences=None, batch_size=64):
         """The first test windows, or all, in order."""
         batches = self._fitted("test", batch_size)
