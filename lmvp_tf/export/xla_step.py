@@ -34,12 +34,15 @@ def dump_run(config, workdir, directory):
     """`dump` of a new run, or of a workdir's where it stopped. Returns lines that tell what it did.
 
     Raises:
-      UserError: the workdir is of another config, or the data cannot be used.
+      UserError: the model has nothing to train, the workdir is of another config, or the data
+        cannot be used.
       RunError: a file cannot be written.
     """
     videos = open_videos(config.data)
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config)
+    if not state.optimizers:
+        raise UserError(f"--model={config.model_name} has nothing to train, so no step to dump")
     if workdir and (workdir / "config.json").exists():
         claim_workdir(config, workdir)
         Checkpoints(workdir, state.checkpoint).restore()

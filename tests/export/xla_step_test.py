@@ -89,3 +89,11 @@ def test_a_wrong_state_is_refused_and_leaves_no_checkpoint(config, tmp_path, con
     with pytest.raises(UserError, match=message):
         xla_step.load_run(config, tmp_path / "run", path)
     assert not (tmp_path / "run" / "checkpoints" / "checkpoint").exists()
+
+
+def test_a_model_that_has_nothing_to_train_has_no_step_to_dump(digits_file, tmp_path):
+    config = configs.Config(model_name="last_frame")
+    config = configs.replace(config, {"data.mnist_path": str(digits_file)})
+    with pytest.raises(UserError, match="--model=last_frame has nothing to train"):
+        xla_step.dump_run(config, None, tmp_path / "steps")
+    assert not (tmp_path / "steps").exists()
