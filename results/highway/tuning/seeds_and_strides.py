@@ -1,0 +1,63 @@
+"""Writes seeds_and_strides.csv: runs on training, validation and test windows, all seen alike.
+
+    python results/highway/tuning/seeds_and_strides.py NAME=WORKDIR...
+
+with the dataset in data/highway. A WORKDIR may be a folder of results/. Every fifth training window
+(whole frames, every second of the drive), every validation and every test window; ratio is the MSE
+over the last frame's.
+"""
+
+import csv
+import pathlib
+import sys
+
+import numpy as np
+
+from lmvp_tf import configs
+from lmvp_tf.datasets import augmentation, highway
+from lmvp_tf.training.checkpoint import load_trained
+
+HERE = pathlib.Path(__file__).parent
+STEP = {"train": 5, "validation": 1, "test": 1}
+
+
+def main(runs):
+    dataset, rows = None, []
+    for name, _, folder in (run.rpartition("=") for run in runs):
+        config = configs.load(pathlib.Path(folder) / "config.json")
+        dataset = dataset or highway.open_dataset(configs.DataConfig().highway_path)
+        model, trained = load_trained(pathlib.Path(folder), config)
+        row = {"run": name, "step": trained.step, "cpu_seconds": round(trained.cpu_seconds)}
+        for split, step in STEP.items():
+            row |= _ratios(model, config.data, dataset, split, step)
+        rows.append(row)
+    with (HERE / "seeds_and_strides.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _ratios(model, data, dataset, split, step):
+    """By clip: the MSE of every `step`-th window, and its ratio to the last frame's."""
+    stride = {"frame_stride": data.frame_stride}
+    clips = highway.window_index(dataset, split, data.num_frames, step, **stride).clips
+    windows = highway.windows(dataset, split, data.num_frames, 16, stride=step, **stride)
+    errors = np.concatenate([_errors(model, data, batch) for batch in windows])
+    row = {}
+    for clip in dict.fromkeys(clips):
+        mse, last = errors[clips == clip].mean(axis=0)
+        row |= {f"{split}/{clip}/mse": f"{mse:.6f}", f"{split}/{clip}/ratio": f"{mse / last:.3f}"}
+    return row
+
+
+def _errors(model, data, batch):
+    """Squared error of the model and of the last frame, means over each window, [B, 2]."""
+    video = augmentation.fit(batch, data.size).numpy()
+    inputs, truth = np.split(video, [data.num_inputs], axis=1)
+    predicted = np.asarray(model(inputs, num_predicted=truth.shape[1]))
+    systems = (predicted, inputs[:, -1:])
+    return np.stack([((system - truth) ** 2).mean((1, 2, 3, 4)) for system in systems], axis=-1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
