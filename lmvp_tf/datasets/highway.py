@@ -223,7 +223,8 @@ def window_index(dataset, split, num_frames, stride=1, frame_stride=1):
     if not len(starts):
         raise UserError(
             f"{dataset.path}: {split} has no {span + 1} frames in a row ({len(places)} in all): "
-            "build the dataset from a longer drive or with another --split or --validation"
+            "build the dataset from a longer drive or with another --split or --validation, or "
+            "lower data.frame_stride and data.random_stride"
         )
     clips = np.array(part.clips)[part.clip_ids[starts]]
     return WindowIndex(starts, clips, part.numbers[starts])

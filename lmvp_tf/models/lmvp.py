@@ -174,7 +174,9 @@ class LMVP(VideoPredictor):
 
     @classmethod
     def preset_settings(cls, dataset, preset):
-        """The preset's widths; on Highway shorter clips, larger filters, and normalisation."""
+        """The preset's widths; on Highway shorter clips, larger filters, and normalisation, and in
+        `small` features of half the frame's size.
+        """
         settings = _PRESETS[preset]
         if dataset == "highway":
             settings = dataclasses.replace(
@@ -185,6 +187,8 @@ class LMVP(VideoPredictor):
                 identity_start=True,
                 feature_normalization=True,
             )
+            if preset == "small":
+                settings = dataclasses.replace(settings, feature_widths=(48,))
         return settings
 
     def build(self, input_shape):
