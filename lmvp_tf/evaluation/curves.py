@@ -155,6 +155,7 @@ def validation_figure(runs, path, metrics=("bce", "mse_per_frame", "ssim_tf")):
                 )
             _dress(panel, f"validation {_METRIC_TITLES[metric]}", title)
             panel.set_xlim(left=0)
+            panel.xaxis.set_major_locator(MaxNLocator(5))  # numbers of six digits need the room
         if metric in _ERRORS:
             _spread(row[0], 5)
     _legend_below(figure, panel)
