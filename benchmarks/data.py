@@ -1,6 +1,7 @@
 """Moving MNIST's generator, and Highway's reader and builder."""
 
 import contextlib
+import dataclasses
 import pathlib
 import subprocess
 import tempfile
@@ -12,8 +13,9 @@ import tensorflow as tf
 from benchmarks.common import Row, copy_bandwidth, side_by_side
 from benchmarks.steps import training_step
 from lmvp_tf import presets
-from lmvp_tf.datasets import highway, highway_builder, moving_mnist
+from lmvp_tf.datasets import highway_builder, moving_mnist
 from lmvp_tf.datasets.video_sources import FrameOptions
+from lmvp_tf.datasets.videos import open_videos
 
 _BATCH = 16  # that of preset paper
 _SEQUENCE_BYTES = 4 * moving_mnist.NUM_FRAMES * moving_mnist.SIZE**2
@@ -111,15 +113,16 @@ def _trajectories(batch_size, num_frames, reach, rng):
 
 
 def highway_read(quick):
-    """Windows of a Highway dataset, beside how fast a training step takes them."""
+    """A preset's windows of a Highway dataset, beside how fast a training step takes them."""
     preset = "demo" if quick else "small"
     config = presets.get("highway", preset)
     batch_size, num_frames = config.training.batch_size, config.data.num_frames
     with _drive(quick) as video:
         output = video.parent / "highway"
-        highway_builder.build([video], output, _options())
-        dataset = highway.open_dataset(output)
-    batches = iter(highway.windows(dataset, "train", num_frames, batch_size, seed=0))
+        size = round(config.data.size / config.data.crop)
+        highway_builder.build([video], output, _options(size))
+        videos = open_videos(dataclasses.replace(config.data, highway_path=str(output)))
+    batches = iter(videos.train(seed=0, batch_size=batch_size))
     step = training_step(config, "one_step")
     number = 50
     functions = {"read": lambda: [next(batches) for _ in range(number)], "step": step}
@@ -158,8 +161,8 @@ def highway_build(quick):
     )
 
 
-def _options():
-    return highway_builder.BuildOptions(FrameOptions(), split="fraction:0.8")
+def _options(size=64):
+    return highway_builder.BuildOptions(FrameOptions(size), split="fraction:0.8")
 
 
 @contextlib.contextmanager

@@ -187,7 +187,7 @@ class LMVP(VideoPredictor):
                 identity_start=True,
                 feature_normalization=True,
             )
-            if preset == "small":
+            if preset == "small":  # a finer map paid; demo and paper were not tried
                 settings = dataclasses.replace(settings, feature_widths=(48,))
         return settings
 
