@@ -34,6 +34,7 @@ results: $(VENV)/.installed-test
 	$(BIN)/python run_eval.py --report=$(RESULTS)/ablations $(if $(MNIST),--mnist_path=$(MNIST)) \
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
+	$(BIN)/python run_eval.py --report=$(RESULTS)/highway_paper --workdirs=$(call published,highway,paper)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
