@@ -64,6 +64,7 @@ class TrainingConfig:
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
     phase_warmup_steps: int = 0  # and over these anew when a later phase begins
     decay: str = "none"  # of the rates: "none", "cosine" (to 0), "halve" (each fifth of the run)
+    beta_2: float = 0.999  # Adam: what stays of its mean of squared gradients at every step
     clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
     rolled: bool = True  # loops over time as `while` loops: a smaller graph, sooner ready
@@ -235,6 +236,8 @@ def validate(config):
             "training.one_step_steps are the first of training.pretrain_steps and cannot be more. "
             f"Received: {training.one_step_steps} > {training.pretrain_steps}"
         )
+    if training.beta_2 >= 1:
+        raise UserError(f"training.beta_2 must be below 1. Received: {training.beta_2}")
     if training.recompute and not model_class(config.model_name).recomputes:
         raise UserError(
             "training.recompute is for models that filter (lmvp, dfn): the others have nothing "

@@ -67,6 +67,7 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("data.channels=3", "grey"),
         ("data.size=24", "28 pixels"),
         ("training.one_step_steps=1", "cannot be more. Received: 1 > 0"),
+        ("training.beta_2=1", "beta_2 must be below 1. Received: 1.0"),
     ],
 )
 def test_a_config_that_cannot_work_is_refused(text, message):

@@ -100,6 +100,7 @@ _EPSILON = 1e-10
 def _adam(name, rate, theta, training):
     optimizer = keras.optimizers.Adam(
         rate,
+        beta_2=training.beta_2,
         epsilon=_EPSILON,
         global_clipnorm=training.clip_norm or None,
         name=f"adam_{name}",

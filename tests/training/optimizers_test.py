@@ -1,13 +1,15 @@
-"""The learning rates against their formulas."""
+"""The learning rates against their formulas, and Adam against its own."""
 
 import math
 
+import keras
+import numpy as np
 import pytest
 
 from lmvp_tf import configs
 from lmvp_tf.configs import TrainingConfig
 from lmvp_tf.training.checkpoint import TrainState
-from lmvp_tf.training.optimizers import LearningRate
+from lmvp_tf.training.optimizers import LearningRate, Optimizers
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,24 @@ def test_pretraining_teaches_the_guider_at_the_common_rate(tiny_config):
     optimizers["M"].iterations.assign(config.training.pretrain_steps)
     assert float(optimizers["M"].learning_rate) == 0
     assert float(optimizers["G"].learning_rate) == pytest.approx(1e-3)
+
+
+class OneWeight:
+    """A model of one network of one weight."""
+
+    def __init__(self):
+        self.networks = {"G": [keras.Variable([0.0])]}
+
+
+@pytest.mark.parametrize("beta_2", [0.999, 0.9])
+def test_adam_forgets_a_large_gradient_as_fast_as_it_is_told(beta_2):
+    model = OneWeight()
+    training = TrainingConfig(learning_rate=0.1, clip_norm=0.0, beta_2=beta_2)
+    optimizer = Optimizers(model, training)["G"]
+    weight, mean, square = 0.0, 0.0, 0.0
+    for step, gradient in enumerate([1e-3, 1.0] + [1e-3] * 20, start=1):
+        optimizer.apply([np.array([gradient], "float32")], model.networks["G"])
+        mean = 0.9 * mean + 0.1 * gradient
+        square = beta_2 * square + (1 - beta_2) * gradient**2
+        weight -= 0.1 * mean / (1 - 0.9**step) / math.sqrt(square / (1 - beta_2**step))
+        assert model.networks["G"][0].numpy() == pytest.approx(weight, rel=1e-4)
