@@ -111,6 +111,7 @@ class DFN(VideoPredictor):
         "training.one_step_steps": 0,
         "training.phase_warmup_steps": 0,
         "training.decay": "halve",
+        "training.beta_2": 0.999,
         "losses.input_weight": 0.0,
         "losses.gdl_weight": 0.0,
     }
