@@ -1,10 +1,10 @@
-"""Writes seeds_and_strides.csv: runs on training, validation and test windows, all seen alike.
+"""Adds runs to seeds_and_strides.csv: training, validation and test windows, all seen alike.
 
     python results/highway/tuning/seeds_and_strides.py NAME=WORKDIR...
 
-with the dataset in data/highway. A WORKDIR may be a folder of results/. Every fifth training window
-(whole frames, every second of the drive), every validation and every test window; ratio is the MSE
-over the last frame's.
+with the dataset in data/highway. A WORKDIR may be a folder of results/; a NAME that the file has
+already is written anew. Every fifth training window (whole frames, every second of the drive),
+every validation and every test window; ratio is the MSE over the last frame's.
 """
 
 import csv
@@ -22,7 +22,9 @@ STEP = {"train": 5, "validation": 1, "test": 1}
 
 
 def main(runs):
-    dataset, rows = None, []
+    dataset, path = None, HERE / "seeds_and_strides.csv"
+    with path.open(newline="") as file:
+        rows = {row["run"]: row for row in csv.DictReader(file)}
     for name, _, folder in (run.rpartition("=") for run in runs):
         config = configs.load(pathlib.Path(folder) / "config.json")
         dataset = dataset or highway.open_dataset(configs.DataConfig().highway_path)
@@ -30,11 +32,11 @@ def main(runs):
         row = {"run": name, "step": trained.step, "cpu_seconds": round(trained.cpu_seconds)}
         for split, step in STEP.items():
             row |= _ratios(model, config.data, dataset, split, step)
-        rows.append(row)
-    with (HERE / "seeds_and_strides.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        rows[name] = row
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(rows.values())
 
 
 def _ratios(model, data, dataset, split, step):
