@@ -1,0 +1,254 @@
+"""What every film can do, whatever file it is: the contract of the readers in this package.
+
+To add a kind of file, write one module with a subclass of `Film` and one line in `find.KINDS`.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from absl import logging
+
+from lmvp_tf.errors import UserError
+from lmvp_tf.films.options import FrameOptions
+
+_APART = 1.5  # a step of so many usual steps, or more, is one over missing frames
+_EARLY = 0.01  # of a tick: a time stamp that is rounded down by so much still belongs to it
+
+
+class Frame(NamedTuple):
+    """A kept frame.
+
+    Attributes:
+      pixels: uint8 [H, W, C].
+      number: its number in the film.
+      time: seconds since the film's first frame; NaN where the film knows no time.
+      gap: whether frames are missing in the film between the kept frame before and this one.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    number: int
+    time: float
+    gap: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """Where the frames of a film lie.
+
+    Attributes:
+      numbers: int64 [N], increasing: from 0, or what the files' names say.
+      times: float64 [N], seconds since the first frame; NaN where the film knows no time.
+      gaps: bool [N], whether frames are missing just before the frame.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    times: npt.NDArray[np.float64]
+    gaps: npt.NDArray[np.bool_]
+
+    @classmethod
+    def regular(cls, count: int, fps: float = 0.0) -> Timeline:
+        """`count` frames, numbered from 0, of which none is missing."""
+        numbers = np.arange(count, dtype=np.int64)
+        times = numbers / fps if fps else np.full(count, np.nan)
+        return cls(numbers, times, np.zeros(count, bool))
+
+
+class Film(abc.ABC):
+    """A film: pictures in the order of time, that are read when they are wanted.
+
+    Opening one reads nothing. All the properties and methods raise UserError where the file cannot
+    be read, and say so with its path in one line.
+
+    A subclass gives the abstract properties and `_decode`; the rest follows from them.
+
+    Attributes:
+      name: differs from those of the other films; fit for the name of a file.
+      path: the file or folder.
+    """
+
+    def __init__(self, path: pathlib.Path, name: str) -> None:
+        self.path = path
+        self.name = name
+        self._lost: set[int] = set()  # positions of frames that turned out to be damaged
+        self._told: set[str] = set()
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """Of the pictures as they are shown, pixels."""
+
+    @property
+    @abc.abstractmethod
+    def height(self) -> int:
+        """Of the pictures as they are shown, pixels."""
+
+    @property
+    @abc.abstractmethod
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+
+    @property
+    @abc.abstractmethod
+    def fps(self) -> float:
+        """Frames per second, the mean where it varies; 0 where the film does not say."""
+
+    @property
+    @abc.abstractmethod
+    def timeline(self) -> Timeline:
+        """Where the frames lie."""
+
+    @abc.abstractmethod
+    def _decode(
+        self, positions: npt.NDArray[np.int64], options: FrameOptions
+    ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+        """Reads some frames.
+
+        Args:
+          positions: int64 [K], increasing indices into the timeline, at least one.
+          options: FrameOptions, of which height, width, crop and channels count here. `box` of them
+            has been checked against the film's size.
+
+        Yields:
+          (position, uint8 [H, W, C]) of each frame that can be decoded, in order.
+        """
+
+    @property
+    def num_frames(self) -> int | None:
+        """How many frames the film has; None where only decoding it would tell."""
+        return len(self.timeline.numbers)
+
+    def describe(self) -> str:
+        """What the film is, as "240 frames of 640x360 at 30 fps, RGB"."""
+        count = "frames" if self.num_frames is None else plural(self.num_frames, "frame")
+        rate = f" at {rate_text(self.fps)}" if self.fps else ""
+        notes = "".join(f"; {note}" for note in self._notes())
+        colour = "RGB" if self.channels == 3 else "grey"
+        return f"{count} of {self.width}x{self.height}{rate}, {colour}{notes}"
+
+    def _notes(self) -> list[str]:
+        """What `describe` adds: how the file was understood, where that is not plain."""
+        return []
+
+    def count(self, options: FrameOptions) -> int:
+        """How many frames are kept. Frames that turn out to be damaged are taken off."""
+        return len(self._kept(options))
+
+    def kept_fps(self, options: FrameOptions) -> float:
+        """Kept frames per second; 0 where the film knows no time."""
+        return float(options.fps) if options.fps else self.fps / options.stride
+
+    def frames(
+        self, options: FrameOptions, first: int = 0, count: int | None = None
+    ) -> Iterator[Frame]:
+        """Reads kept frames, one after the other.
+
+        Frames that cannot be decoded are left out, with one warning. Those are not counted
+        afterwards: see `last`.
+
+        Args:
+          options: FrameOptions.
+          first: which kept frame to begin with, counted from 0.
+          count: how many kept frames to read; None: all that follow.
+
+        Yields:
+          Frame.
+
+        Raises:
+          UserError: the film cannot be read, or does not fit the options.
+        """
+        options.box(self.width, self.height, str(self.path))
+        kept, breaks = self._kept(options), self._breaks(options)
+        chosen = kept[first : None if count is None else first + count]
+        if not len(chosen):
+            return
+        timeline, wanted = self.timeline, iter(chosen.tolist())
+        before = kept[first - 1] if first else None
+        lost = []
+        for position, pixels in self._decode(chosen, options):
+            missed = []
+            while (expected := next(wanted)) != position:
+                missed.append(expected)
+            lost += missed
+            gap = bool(missed) or (before is not None and breaks[before] != breaks[position])
+            if options.fps and before is not None:
+                step = timeline.times[position] - timeline.times[before]
+                gap |= bool(step * options.fps > _APART)
+            yield Frame(pixels, int(timeline.numbers[position]), timeline.times[position], gap)
+            before = position
+        lost += wanted
+        self._lose(lost, len(chosen))
+
+    def last(self, options: FrameOptions, count: int) -> list[Frame]:
+        """The last kept frames that can be decoded, up to `count`, also of a damaged film."""
+        while True:
+            total = self.count(options)
+            frames = list(self.frames(options, max(0, total - count), count))
+            if self.count(options) == total:
+                return frames
+
+    def _kept(self, options: FrameOptions) -> npt.NDArray[np.int64]:
+        """Positions of the kept frames, int64 [K]."""
+        size = len(self.timeline.numbers)
+        if options.fps is None:
+            kept = np.arange(0, size, options.stride, dtype=np.int64)
+        else:
+            kept = self._kept_by_time(options.fps)
+        return kept[~np.isin(kept, list(self._lost))] if self._lost else kept
+
+    def _kept_by_time(self, fps: float) -> npt.NDArray[np.int64]:
+        """The first frame at or after each tick of 1 / fps seconds."""
+        if not self.fps:
+            raise UserError(
+                f"{self.path}: has no frame rate to turn into --fps: use --stride instead"
+            )
+        if fps > self.fps * 1.001:
+            raise UserError(
+                f"{self.path}: has {rate_text(self.fps, 'frames per second')}, "
+                f"--fps={fps:g} asks for more"
+            )
+        times = self.timeline.times
+        ticks = np.arange(np.floor(times[-1] * fps + _EARLY) + 1)
+        found = np.searchsorted(times, (ticks - _EARLY) / fps)
+        return np.unique(found[found < len(times)]).astype(np.int64)
+
+    def _breaks(self, options: FrameOptions) -> npt.NDArray[np.int64]:
+        """int64 [N]: differs between two frames where frames are missing between them."""
+        missing = self.timeline.gaps.astype(np.int64)
+        missing[list(self._lost)] += 1
+        return np.cumsum(missing)
+
+    def _lose(self, positions: list[int], asked: int) -> None:
+        """Remembers frames that could not be decoded."""
+        if not positions:
+            return
+        self._lost.update(positions)
+        if len(positions) == asked:
+            raise UserError(f"{self.path}: not one of {plural(asked, 'frame')} could be decoded")
+        first = self.timeline.numbers[positions[0]]
+        self._warn(
+            f"damaged: {plural(len(positions), 'frame')} from number {first} on could not be "
+            "decoded and are left out"
+        )
+
+    def _warn(self, text: str) -> None:
+        """Logs a warning about the film, once."""
+        if text not in self._told:
+            self._told.add(text)
+            logging.warning("%s: %s", self.path, text)
+
+
+def plural(count: int, word: str) -> str:
+    """As "1 frame" or "2 frames"."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def rate_text(fps: float, unit: str = "fps") -> str:
+    """A frame rate in words: a frame every five minutes is no "0.00333333 fps"."""
+    return f"{fps:.4g} {unit}" if fps >= 0.1 else f"a frame every {1 / fps:g} s"
