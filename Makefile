@@ -10,7 +10,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo data-highway results test bench bench-quick lint clean
+.PHONY: demo data-highway results test bench bench-quick build-files lint clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -45,6 +45,10 @@ bench: $(VENV)/.installed-bench
 
 bench-quick: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks --quick
+
+# The Python targets of every BUILD file, from the modules and their imports: after a module has come, gone or moved.
+build-files:
+	$(PYTHON) tools/build_files.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -1,14 +1,20 @@
-"""BUILD files name every module once, nothing that is not there, and all that is imported."""
+"""BUILD files name every module once, nothing that is not there, and all that is imported.
+
+What is checked here is read from the tree anew, by no function of tools/build_files.py.
+"""
 
 import ast
+import graphlib
 import pathlib
 from typing import NamedTuple
 
 import pytest
 
+from tools import build_files
+
 # The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = (".", "benchmarks", "data", "lmvp_tf/**", "tests/**")
+FOLDERS = (".", "benchmarks", "data", "examples", "lmvp_tf/**", "tests/**", "tools")
 RULES = {"py_library", "py_binary", "py_test", "pytest_test"}
 
 
@@ -85,7 +91,11 @@ def imported_files(root, path):
 
     package = pathlib.PurePosixPath(path.removesuffix("/__init__.py")).parent / "__init__.py"
     found = {str(package)} if (root / package).is_file() else set()
-    for node in ast.walk(_parse(root / path)):
+    tree = _parse(root / path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            node.body = []  # imported by type checkers alone
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {file_of(name.name) for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -126,24 +136,42 @@ def unknown_labels(root):
 
 
 def missing_deps(root):
-    """Imports that deps do not cover."""
+    """Imports that deps do not cover, but for those of what depends on the target itself."""
     targets = read_targets(root)
     owners = {path: target.label for target in targets for path in target.srcs}
+    deps = {target.label: target.deps for target in targets}
+
+    def depends(label, other):
+        return other in deps.get(label, []) or any(depends(x, other) for x in deps.get(label, []))
+
     for target in targets:
         for source in filter(lambda path: (root / path).is_file(), target.srcs):
             for path in imported_files(root, source):
                 label = owners.get(path, target.label)  # unnamed_modules tells of one without
-                if label not in (target.label, *target.deps):
+                if label not in (target.label, *target.deps) and not depends(label, target.label):
                     yield f'{target.place} uses {path}: add "{label}" to its deps'
 
 
-CHECKS = [unnamed_modules, missing_sources, unknown_labels, missing_deps]
+def circles(root):
+    """Targets that depend on themselves."""
+    try:
+        deps = {target.label: target.deps for target in read_targets(root)}
+        graphlib.TopologicalSorter(deps).prepare()
+    except graphlib.CycleError as error:
+        yield f"targets that depend on one another: {' and '.join(sorted({*error.args[1]}))}"
+
+
+CHECKS = [circles, unnamed_modules, missing_sources, unknown_labels, missing_deps]
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_build_files_fit_the_tree(check):
     problems = list(check(ROOT))
     assert not problems, "\n".join(["", *problems])
+
+
+def test_the_build_files_are_as_the_program_writes_them(capsys):
+    assert build_files.main(ROOT, check=True) == 0, capsys.readouterr().out
 
 
 def test_the_tree_is_read():
@@ -197,8 +225,128 @@ SMALL_TREE = {
 def test_each_fault_is_told_with_what_to_do(tmp_path, path, old, new, problem):
     tree = {path: "", **SMALL_TREE}
     tree[path] = tree[path].replace(old, new)
-    for name, text in tree.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write(tmp_path, tree)
     problems = [line for check in CHECKS for line in check(tmp_path)]
     assert any(line.startswith(problem) for line in problems) if problem else not problems
+
+
+# What is there before: a module that is gone, one without a target, and what a person wrote.
+NEW_PACKAGE = {
+    "run.py": "from lmvp_tf.registry import make\nif __name__ == '__main__':\n    make()\n",
+    "lmvp_tf/__init__.py": (
+        "from lmvp_tf.errors import Error\n"
+        "def __getattr__(name):\n    from lmvp_tf.registry import make\n    return make\n"
+    ),
+    "lmvp_tf/__main__.py": "from lmvp_tf import registry\n",
+    "lmvp_tf/errors.py": "from lmvp_tf import texts\n",
+    "lmvp_tf/texts.py": "",
+    "lmvp_tf/registry.py": (
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from lmvp_tf.__main__ import main\n"
+        "ENTRIES = {'a': 'lmvp_tf.parts.a.A', 'no module': 'lmvp_tf.data.size'}\n"
+        "def make(name):\n    return f'lmvp_tf.parts.{name}'\n"
+    ),
+    "lmvp_tf/parts/__init__.py": "",
+    "lmvp_tf/parts/a.py": "from lmvp_tf.parts.base import Part\n",
+    "lmvp_tf/parts/base.py": "import json\n",
+    "tests/conftest.py": "",
+    "tests/toys.py": "",
+    "tests/parts/a_test.py": "import lmvp_tf, pytest\nPROGRAM = 'run.py'\npytest.mark.slow\n",
+    "tests/b_test.py": "import toys\n",
+    "results/tuning.py": "a program that is data",
+    "old/BUILD": 'py_library(name = "gone", srcs = ["gone.py"])\n',
+    "tests/BUILD": (
+        "# Tests.\n\n"
+        'load("//tests:pytest_test.bzl", "pytest_test")\n\n'
+        "# Read by a.\n"
+        'exports_files(["x.txt"])  # and b\n\n'
+        "# First.\n"
+        'pytest_test(\n    name = "b_test",\n    size = "small",\n    srcs = ["b_test.py"],\n'
+        '    # It reads x.\n    data = ["x.txt"],  \n    deps = [":gone"],\n)\n'
+        'pytest_test(name = "gone", srcs = ["gone.py"])\n'
+    ),
+}
+
+
+TESTS_BUILD = """\
+# Tests.
+
+load("@rules_python//python:py_library.bzl", "py_library")
+load("//tests:pytest_test.bzl", "pytest_test")
+
+package(default_visibility = ["//visibility:public"])
+
+# Read by a.
+exports_files(["x.txt"])  # and b
+
+# First.
+pytest_test(
+    name = "b_test",
+    srcs = ["b_test.py"],
+    # It reads x.
+    data = ["x.txt"],
+    deps = [
+        ":conftest",
+        ":toys",
+    ],
+)
+
+py_library(
+    name = "conftest",
+    srcs = ["conftest.py"],
+)
+
+py_library(
+    name = "toys",
+    srcs = ["toys.py"],
+)
+"""
+
+
+def write(root, tree):
+    for name, text in tree.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def test_a_new_package_gets_its_targets(tmp_path):
+    write(tmp_path, NEW_PACKAGE)
+    assert build_files.main(tmp_path, check=True) == 1
+    assert not (tmp_path / "lmvp_tf/BUILD").exists()
+    assert build_files.main(tmp_path, check=False) == 0
+    assert build_files.main(tmp_path, check=True) == 0
+    assert not (tmp_path / "old/BUILD").exists()
+    assert not (tmp_path / "results/BUILD").exists()
+    package = "//lmvp_tf:__init__"
+    assert {target.label: sorted(target.deps) for target in read_targets(tmp_path)} == {
+        "//:run": ["//lmvp_tf:registry"],
+        # What a package loads itself cannot depend on it; what it loads later is its user's.
+        package: ["//lmvp_tf:errors"],
+        "//lmvp_tf:errors": ["//lmvp_tf:texts"],
+        "//lmvp_tf:texts": [],
+        "//lmvp_tf:lmvp_tf": [package, "//lmvp_tf:registry"],
+        "//lmvp_tf:registry": ["//lmvp_tf/parts:a", "//lmvp_tf/parts:base", package],
+        "//lmvp_tf/parts:__init__": [package],
+        "//lmvp_tf/parts:a": ["//lmvp_tf/parts:__init__", "//lmvp_tf/parts:base"],
+        "//lmvp_tf/parts:base": ["//lmvp_tf/parts:__init__"],
+        "//tests:conftest": [],
+        "//tests:toys": [],
+        "//tests:b_test": ["//tests:conftest", "//tests:toys"],
+        "//tests/parts:a_test": ["//:run", package, "//lmvp_tf:registry", "//tests:conftest"],
+    }
+    assert (tmp_path / "tests/BUILD").read_text() == TESTS_BUILD
+    assert 'py_binary(\n    name = "run"' in (tmp_path / "BUILD").read_text()
+    assert '    main = "__main__.py",\n' in (tmp_path / "lmvp_tf/BUILD").read_text()
+    assert '    size = "large",\n' in (tmp_path / "tests/parts/BUILD").read_text()
+
+
+def test_modules_that_need_one_another_are_named(tmp_path):
+    write(tmp_path, {"a.py": "import b", "b.py": "import a"})
+    with pytest.raises(SystemExit, match=r"need one another: (a|b)\.py <- "):
+        build_files.main(tmp_path, check=False)
+
+
+def test_a_build_file_that_cannot_be_read_is_named(tmp_path):
+    write(tmp_path, {"a.py": "", "BUILD": "<<<<<<< ours\n"})
+    with pytest.raises(SystemExit, match="^BUILD cannot be read"):
+        build_files.main(tmp_path, check=False)

@@ -3,12 +3,12 @@
 load("@rules_python//python:py_test.bzl", "py_test")
 
 def pytest_test(name, srcs, deps = [], data = [], **kwargs):
-    """Runs one file under pytest, with tests/conftest.py and the settings in pyproject.toml.
+    """Runs one file under pytest, with the settings in pyproject.toml.
 
     Args:
       name: name of the target, that of the file without .py.
       srcs: the test file alone.
-      deps: libraries that the test imports.
+      deps: libraries that the test imports, and conftest.
       data: programs and files that the test opens or runs.
       **kwargs: handed on to py_test.
     """
@@ -20,7 +20,7 @@ def pytest_test(name, srcs, deps = [], data = [], **kwargs):
         main = "//tests:pytest_main.py",
         args = ["%s/%s" % (native.package_name(), srcs[0])],
         data = data + ["//:pyproject.toml"],
-        deps = deps + ["//tests:conftest"],
+        deps = deps,
         legacy_create_init = 0,  # pytest takes a folder with __init__.py for a package
         **kwargs
     )

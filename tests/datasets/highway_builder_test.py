@@ -16,7 +16,7 @@ from lmvp_tf.datasets.highway_builder import BuildOptions, build
 from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import RunError, UserError
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "data" / "build_highway.py"
+SCRIPT = pathlib.Path(__file__).parents[2] / "data/build_highway.py"
 SMALL = FrameOptions(size=16)
 
 
