@@ -10,7 +10,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo data-highway results test bench bench-quick build-files lint clean
+.PHONY: demo data-highway results test bench bench-quick build-files lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -50,7 +50,10 @@ bench-quick: $(VENV)/.installed-bench
 build-files:
 	$(PYTHON) tools/build_files.py
 
-lint: $(VENV)/.installed-test
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+lint: $(VENV)/.installed-test types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
