@@ -34,10 +34,6 @@ class Array(Film):
         return self._array.shape[3]
 
     @property
-    def fps(self) -> float:
-        return 0.0
-
-    @property
     def timeline(self) -> Timeline:
         return Timeline.regular(len(self._array))
 

@@ -18,6 +18,9 @@ from absl import logging
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.options import FrameOptions
 
+_UNEQUAL = 0.25  # two steps differ if one is longer by this share
+_MOSTLY = 0.95  # of the steps: so many have to be equal for the others to be exceptions
+_AGREE = 0.01  # a stated rate and the measured one may differ by this share
 _APART = 1.5  # a step of so many usual steps, or more, is one over missing frames
 _EARLY = 0.01  # of a tick: a time stamp that is rounded down by so much still belongs to it
 
@@ -46,18 +49,45 @@ class Timeline:
       numbers: int64 [N], increasing: from 0, or what the files' names say.
       times: float64 [N], seconds since the first frame; NaN where the film knows no time.
       gaps: bool [N], whether frames are missing just before the frame.
+      fps: frames per second, the mean where it varies; 0 where the film knows no time.
+      even: whether the frames are equally far apart in time, but for gaps.
     """
 
     numbers: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
     gaps: npt.NDArray[np.bool_]
+    fps: float = 0.0
+    even: bool = True
 
     @classmethod
     def regular(cls, count: int, fps: float = 0.0) -> Timeline:
         """`count` frames, numbered from 0, of which none is missing."""
         numbers = np.arange(count, dtype=np.int64)
         times = numbers / fps if fps else np.full(count, np.nan)
-        return cls(numbers, times, np.zeros(count, bool))
+        return cls(numbers, times, np.zeros(count, bool), fps)
+
+    @classmethod
+    def of_times(cls, times: npt.NDArray[np.float64], stated: float = 0.0) -> Timeline:
+        """Frames by the times at which they are shown.
+
+        Args:
+          times: float64 [N], increasing, seconds since the first frame.
+          stated: the rate that the file states, which counts where the times agree: they are often
+            rounded. 0: none.
+
+        Returns:
+          A Timeline with a gap wherever one of otherwise equal steps is much longer.
+        """
+        if len(times) < 2:
+            return cls.regular(len(times), stated)
+        steps = np.diff(times)
+        usual = np.abs(steps / np.median(steps) - 1) < _UNEQUAL
+        even = bool(np.mean(usual) >= _MOSTLY)
+        fps = 1 / float(np.mean(steps[usual] if even else steps))
+        gaps = np.concatenate([[False], even & (steps > _APART * np.median(steps))])
+        agree = stated and abs(stated / fps - 1) < _AGREE
+        numbers = np.arange(len(times), dtype=np.int64)
+        return cls(numbers, times, gaps, stated if agree else fps, even)
 
 
 class Film(abc.ABC):
@@ -96,11 +126,6 @@ class Film(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def fps(self) -> float:
-        """Frames per second, the mean where it varies; 0 where the film does not say."""
-
-    @property
-    @abc.abstractmethod
     def timeline(self) -> Timeline:
         """Where the frames lie."""
 
@@ -118,6 +143,11 @@ class Film(abc.ABC):
         Yields:
           (position, uint8 [H, W, C]) of each frame that can be decoded, in order.
         """
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, the mean where it varies; 0 where the film knows no time."""
+        return self.timeline.fps
 
     @property
     def num_frames(self) -> int | None:
@@ -163,7 +193,7 @@ class Film(abc.ABC):
         Raises:
           UserError: the film cannot be read, or does not fit the options.
         """
-        options.box(self.width, self.height, str(self.path))
+        options.box(self.width, self.height, shown(self.path))
         kept, breaks = self._kept(options), self._breaks(options)
         chosen = kept[first : None if count is None else first + count]
         if not len(chosen):
@@ -206,11 +236,11 @@ class Film(abc.ABC):
         """The first frame at or after each tick of 1 / fps seconds."""
         if not self.fps:
             raise UserError(
-                f"{self.path}: has no frame rate to turn into --fps: use --stride instead"
+                f"{shown(self.path)}: has no frame rate to turn into --fps: use --stride instead"
             )
         if fps > self.fps * 1.001:
             raise UserError(
-                f"{self.path}: has {rate_text(self.fps, 'frames per second')}, "
+                f"{shown(self.path)}: has {rate_text(self.fps, 'frames per second')}, "
                 f"--fps={fps:g} asks for more"
             )
         times = self.timeline.times
@@ -230,7 +260,7 @@ class Film(abc.ABC):
             return
         self._lost.update(positions)
         if len(positions) == asked:
-            raise UserError(f"{self.path}: not one of {plural(asked, 'frame')} could be decoded")
+            raise UserError(f"{shown(self.path)}: not one of {plural(asked, 'frame')} could be decoded")
         first = self.timeline.numbers[positions[0]]
         self._warn(
             f"damaged: {plural(len(positions), 'frame')} from number {first} on could not be "
@@ -241,7 +271,7 @@ class Film(abc.ABC):
         """Logs a warning about the film, once."""
         if text not in self._told:
             self._told.add(text)
-            logging.warning("%s: %s", self.path, text)
+            logging.warning("%s: %s", shown(self.path), text)
 
 
 def plural(count: int, word: str) -> str:
@@ -252,3 +282,8 @@ def plural(count: int, word: str) -> str:
 def rate_text(fps: float, unit: str = "fps") -> str:
     """A frame rate in words: a frame every five minutes is no "0.00333333 fps"."""
     return f"{fps:.4g} {unit}" if fps >= 0.1 else f"a frame every {1 / fps:g} s"
+
+
+def shown(path: pathlib.Path) -> str:
+    """A path for a message of one line: names may hold line breaks and what no screen shows."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))

@@ -42,10 +42,6 @@ class Pictures(Film):
         return self._first.shape[2]
 
     @property
-    def fps(self) -> float:
-        return 0.0
-
-    @property
     def timeline(self) -> Timeline:
         return Timeline.regular(len(self._files))
 

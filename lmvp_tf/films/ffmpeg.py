@@ -1,0 +1,192 @@
+"""The program ffmpeg: what it says of a file, and the frames that it decodes.
+
+It is the one that imageio-ffmpeg ships. PyAV is as fast, but its releases drop Python versions that
+TensorFlow still has, and it leaves rotation and pixels that are not square to the caller.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fractions
+import math
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+
+from lmvp_tf.errors import UserError
+from lmvp_tf.films.film import shown
+
+_UNKNOWN = -(2**63)  # ffmpeg's time stamp of a packet that has none
+_ASPECTS = (1 / 8, 8)  # of pixels; a file that says more is wrong
+_MEANING = {  # ffmpeg's words, and what they mean for somebody who has the file
+    "moov atom not found": "its index is missing: the recording or a download was cut off",
+    "matches no streams": "there are no pictures in it",
+}
+# How lines begin that ffmpeg adds after it has said what is wrong.
+_AFTERMATH = ("Error opening", "Error parsing", "Failed to set value", "Conversion failed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """What ffmpeg says of the pictures in a file.
+
+    Attributes:
+      width: of the stored picture after rotation, pixels.
+      height: of the stored picture after rotation, pixels.
+      aspect: width of a pixel over its height.
+      pixel_format: ffmpeg's name of it.
+      transfer: ffmpeg's name of the brightness curve.
+      codec: ffmpeg's name of it.
+      alpha_beside: whether transparency is stored beside the stream, where decoders overlook it.
+      fps: what the file states; 0 where it states none.
+      tick: the unit of `stamps`, seconds.
+      packets: how many packets the film has: one a frame.
+      stamps: int64 [N], when each frame is shown, increasing; None where the file does not say.
+    """
+
+    width: int
+    height: int
+    aspect: fractions.Fraction
+    pixel_format: str
+    transfer: str
+    codec: str
+    alpha_beside: bool
+    fps: float
+    tick: fractions.Fraction
+    packets: int
+    stamps: npt.NDArray[np.int64] | None
+
+
+def probe(path: pathlib.Path) -> Stream:
+    """Decodes the first picture and goes through the packets without decoding them.
+
+    Raises:
+      UserError: ffmpeg cannot read the file, or there are no pictures in it.
+    """
+    if path.is_file() and not path.stat().st_size:
+        raise UserError(f"{shown(path)}: the file is empty")
+    first = ["-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
+    packets = ["-c", "copy", "-copyinkf", "-f", "framecrc", "-", "-map", "0:V:0"]
+    command = [*_command(path, "-v", "level+info"), *packets, *first]
+    done = subprocess.run(command, capture_output=True)
+    log = done.stderr.decode(errors="replace")
+    picture = re.search(
+        r"\bn: *0 pts: *(?P<pts>-?\d+|NOPTS) .*?\bfmt:(?P<fmt>\w+) .*?\bsar:(?P<sar>\d+/\d+) "
+        r"s:(?P<width>\d+)x(?P<height>\d+) ",
+        log,
+    )
+    stream = re.search(r"Stream #0:\d+.*: Video: (?P<codec>\w+)(?P<rest>.*)", log)
+    tick = re.search(rb"#tb 0: (\d+/\d+)", done.stdout)
+    if not (picture and stream and tick) or "Input #0, tty," in log:
+        raise UserError(f"{shown(path)}: not a film that ffmpeg can read ({_reason(log)})")
+    stamps = np.array(re.findall(rb"(?m)^0, *-?\d+, *(-?\d+),", done.stdout), np.int64)
+    known = picture["pts"] != "NOPTS" and not np.any(stamps == _UNKNOWN)
+    fps = re.search(r"\b([\d.]+(?:k)?) fps", stream["rest"])
+    transfer = re.search(r"\bcolor_trc:(\S+)", log)
+    return Stream(
+        width=int(picture["width"]),
+        height=int(picture["height"]),
+        aspect=_aspect(picture["sar"]),
+        pixel_format=picture["fmt"],
+        transfer=transfer[1] if transfer else "unknown",
+        codec=stream["codec"],
+        alpha_beside=bool(re.search(r"alpha_mode +: 1\b", log)),
+        fps=float(fps[1].replace("k", "e3")) if fps else 0.0,
+        tick=fractions.Fraction(tick[1].decode()),
+        packets=len(stamps),
+        # What an edit list leaves out comes before the first picture.
+        stamps=np.unique(stamps[stamps >= int(picture["pts"])]) if known else None,
+    )
+
+
+def _aspect(text: str) -> fractions.Fraction:
+    """The shape of a pixel, as "2/1"; 1 where the file says nothing or nonsense."""
+    width, height = map(int, text.split("/"))
+    sane = height and _ASPECTS[0] <= width / height <= _ASPECTS[1]
+    return fractions.Fraction(width, height) if sane else fractions.Fraction(1)
+
+
+def _command(path: pathlib.Path, *options: str) -> list[str | bytes]:
+    """ffmpeg with a file as its input, and the first stream that is a film.
+
+    The prefix "file:" keeps it from reading a name as a protocol (12:30:05.mp4) or an option.
+    """
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", *options]
+    return [*command, "-copyts", "-i", b"file:" + os.fsencode(path), "-map", "0:V:0"]
+
+
+def decode(
+    path: pathlib.Path,
+    filters: str,
+    size: tuple[int, int],
+    complain: Callable[[str], None],
+    decoder: str | None = None,
+    seek: float | None = None,
+) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+    """Decodes frames.
+
+    Args:
+      path: the file.
+      filters: a chain of ffmpeg's filters that ends in pictures of that size.
+      size: (height, width).
+      complain: called at the end with what ffmpeg said was wrong, if anything was.
+      decoder: ffmpeg's name of it; None: its choice.
+      seek: seconds; start at the last key frame before it. None: start at the beginning.
+
+    Yields:
+      (time stamp, uint8 [H, W, 3]) of each frame.
+    """
+    options = ["-c:v", decoder] if decoder else []
+    if seek is not None:
+        options += ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{seek:.6f}"]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        stamps, log = pathlib.Path(folder) / "stamps", pathlib.Path(folder) / "log"
+        command = _command(path, "-v", "level+error", "-max_error_rate", "1", *options)
+        command += ["-vf", f"{filters},format=rgb24", "-fps_mode", "passthrough"]
+        command += ["-stats_enc_pre", str(stamps), "-stats_enc_pre_fmt", "{ptsi}"]
+        command += ["-f", "rawvideo", "-"]
+        with (
+            log.open("wb") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
+        ):
+            try:
+                yield from _frames(process.stdout, stamps, (*size, 3))
+                process.wait()
+            finally:
+                process.kill()  # the reader may have seen enough
+        complaints = log.read_text(errors="replace")
+        if process.returncode or complaints:
+            complain(_reason(complaints))
+
+
+def _frames(
+    pipe: BinaryIO, stamps: pathlib.Path, shape: tuple[int, int, int]
+) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+    """ffmpeg writes a frame's time stamp to a file before the frame goes into the pipe."""
+    size = math.prod(shape)
+    data = pipe.read(size)
+    if len(data) < size:
+        return
+    with stamps.open() as lines:
+        while len(data) == size:
+            yield int(next(lines)), np.frombuffer(data, np.uint8).reshape(shape)
+            data = pipe.read(size)
+
+
+def _reason(log: str) -> str:
+    """The line of ffmpeg's log that says what is wrong."""
+    if "detected only with low score" in log:
+        return "what is in it is of no known kind"
+    lines = re.findall(r"(?m)^(?:\[[^\n]*? @ \w+\] )*\[(?:error|fatal|panic)\] (.+)$", log)
+    telling = [line for line in lines if not line.startswith(_AFTERMATH)]
+    line = (telling or [line.partition(": ")[2] for line in lines] or ["no reason given"])[0]
+    meaning = next((text for words, text in _MEANING.items() if words in line), "")
+    return f"{line}: {meaning}" if meaning else line
