@@ -260,7 +260,9 @@ class Film(abc.ABC):
             return
         self._lost.update(positions)
         if len(positions) == asked:
-            raise UserError(f"{shown(self.path)}: not one of {plural(asked, 'frame')} could be decoded")
+            raise UserError(
+                f"{shown(self.path)}: not one of {plural(asked, 'frame')} could be decoded"
+            )
         first = self.timeline.numbers[positions[0]]
         self._warn(
             f"damaged: {plural(len(positions), 'frame')} from number {first} on could not be "

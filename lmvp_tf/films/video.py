@@ -130,7 +130,9 @@ class Video(Film):
             yield stamped
         if seek is None and reasons:
             if empty:
-                raise UserError(f"{shown(self.path)}: not one frame could be decoded ({reasons[0]})")
+                raise UserError(
+                    f"{shown(self.path)}: not one frame could be decoded ({reasons[0]})"
+                )
             self._warn(f"damaged ({reasons[0]}); what could be decoded is used")
 
     def _filters(self, options: FrameOptions) -> str:
