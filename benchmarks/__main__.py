@@ -15,7 +15,7 @@ from absl import flags
 from benchmarks import report
 from benchmarks.processes import ProcessFailed, values_of
 from benchmarks.subjects import ENVIRONMENT, NOT_QUICK, SUBJECTS, measure
-from lmvp_tf import cli
+from lmvp_tf.commands import cli
 from lmvp_tf.errors import UserError
 
 _QUICK = flags.DEFINE_bool(

@@ -1,7 +1,6 @@
 """Moving MNIST's generator, and Highway's reader and builder."""
 
 import contextlib
-import dataclasses
 import pathlib
 import subprocess
 import tempfile
@@ -12,13 +11,15 @@ import tensorflow as tf
 
 from benchmarks.common import Row, copy_bandwidth, side_by_side
 from benchmarks.steps import training_step
-from lmvp_tf import presets
-from lmvp_tf.datasets import highway_builder, moving_mnist
+from lmvp_tf import configs
+from lmvp_tf.datasets import bouncing_digits
+from lmvp_tf.datasets.records import builder
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.datasets.video_sources import FrameOptions
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.presets import named
 
 _BATCH = 16  # that of preset paper
-_SEQUENCE_BYTES = 4 * moving_mnist.NUM_FRAMES * moving_mnist.SIZE**2
+_SEQUENCE_BYTES = 4 * bouncing_digits.NUM_FRAMES * bouncing_digits.SIZE**2
 
 
 def generator_vs_numpy(quick):
@@ -52,7 +53,7 @@ def generator_vs_tfds(quick):
 
 
 def _generator_row(name, baseline, other, quick):
-    batches = moving_mnist.dataset(_digits(), seed=0, batch_size=_BATCH)
+    batches = bouncing_digits.dataset(_digits(), seed=0, batch_size=_BATCH)
     number, others = (320, 10) if quick else (1280, 20)
 
     def take_ours():
@@ -115,13 +116,13 @@ def _trajectories(batch_size, num_frames, reach, rng):
 def highway_read(quick):
     """A preset's windows of a Highway dataset, beside how fast a training step takes them."""
     preset = "demo" if quick else "small"
-    config = presets.get("highway", preset)
+    config = named.get("highway", preset)
     batch_size, num_frames = config.training.batch_size, config.data.num_frames
     with _drive(quick) as video:
         output = video.parent / "highway"
-        size = round(config.data.size / config.data.crop)
-        highway_builder.build([video], output, _options(size))
-        videos = open_videos(dataclasses.replace(config.data, highway_path=str(output)))
+        size = round(config.data.height / config.data.crop)
+        builder.build([video], output, _options(size))
+        videos = open_dataset(configs.replace(config, {"data.path": str(output)}))
     batches = iter(videos.train(seed=0, batch_size=batch_size))
     step = training_step(config, "one_step")
     number = 50
@@ -134,7 +135,12 @@ def highway_read(quick):
         "µs a window",
         f"training step, preset {preset}, one window of its batch",
         seconds["step"] / batch_size / per_window,
-        1e6 * 4 * num_frames * config.data.size**2 / copy_bandwidth(),  # to write it once
+        1e6
+        * 4
+        * num_frames
+        * config.data.height
+        * config.data.width
+        / copy_bandwidth(),  # to write it once
     )
 
 
@@ -147,7 +153,7 @@ def highway_build(quick):
         command += ["-vf", "crop=ih:ih,scale=64:64:flags=area+accurate_rnd+full_chroma_int"]
         command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-y", "/dev/null"]
         functions = {
-            "build": lambda: highway_builder.build([video], output, options),
+            "build": lambda: builder.build([video], output, options),
             "ffmpeg": lambda: subprocess.run(command, check=True),
         }
         seconds = side_by_side(functions, 2 if quick else 4)
@@ -162,7 +168,7 @@ def highway_build(quick):
 
 
 def _options(size=64):
-    return highway_builder.BuildOptions(FrameOptions(size), split="fraction:0.8")
+    return builder.BuildOptions(FrameOptions(size), split="fraction:0.8")
 
 
 @contextlib.contextmanager

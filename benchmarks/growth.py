@@ -2,7 +2,8 @@
 
 from benchmarks.common import Row, exponent, side_by_side
 from benchmarks.steps import training_step
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
+from lmvp_tf.presets import named
 
 
 def growth_batch(quick):
@@ -22,13 +23,13 @@ def growth_time(quick):
 def growth_pixels(quick):
     """Over the pixels of a frame."""
     sides = (32, 64, 128)
-    changes = [{"data.size": side} for side in sides]
+    changes = [{"data.height": side, "data.width": side} for side in sides]
     return _row("growth_pixels", "pixels", [side**2 for side in sides], changes, quick)
 
 
 def _row(name, what, sizes, changes, quick):
     # Preset demo, in open loop: the smallest model and the step that is unrolled the longest.
-    config = presets.get("moving_mnist", "demo")
+    config = named.get("moving_mnist", "demo")
     if quick:
         short = {"data.num_frames": 8, "data.num_inputs": 4, "training.batch_size": 2}
         config = configs.replace(config, short)

@@ -5,7 +5,8 @@ import functools
 from benchmarks.common import Row, memory
 from benchmarks.processes import value_of
 from benchmarks.steps import training_step
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
+from lmvp_tf.presets import named
 
 
 def memory_paper(quick):
@@ -29,7 +30,7 @@ def _peak(recompute):
 
 def peak(recompute):
     """Yields the largest number of bytes that were resident."""
-    config = presets.get("moving_mnist", "paper")
+    config = named.get("moving_mnist", "paper")
     step = training_step(configs.replace(config, {"training.recompute": recompute}), "one_step")
     step()
     step()

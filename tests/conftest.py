@@ -1,6 +1,7 @@
 """What tests share: a config whose steps take a fraction of a second, and videos to feed it."""
 
-import importlib.util
+import importlib
+import sys
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def tiny_values():
 @pytest.fixture(scope="session")
 def tiny_config():
     """A Config whose steps are fast."""
-    return configs.validate(configs.replace(configs.Config(), TINY))
+    return configs.validate(configs.replace(configs.create(), TINY))
 
 
 @pytest.fixture
@@ -66,19 +67,22 @@ def digits_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def load_script():
-    """A function that loads a program as a module.
+def load_command():
+    """A function that imports a program of lmvp_tf.commands anew.
 
     Its flags are taken away again: programs share names of flags, and tests share a process.
     """
     before = set(flags.FLAGS)
 
-    def load(path):
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+    def forget():
+        for name in set(flags.FLAGS) - before:
+            delattr(flags.FLAGS, name)
+        for name in [name for name in sys.modules if name.startswith("lmvp_tf.commands")]:
+            del sys.modules[name]
+
+    def load(name):
+        forget()
+        return importlib.import_module(f"lmvp_tf.commands.{name}")
 
     yield load
-    for name in set(flags.FLAGS) - before:
-        delattr(flags.FLAGS, name)
+    forget()

@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 
 from lmvp_tf import configs
 from lmvp_tf.datasets.video_sources import FrameOptions
-from lmvp_tf.prediction import Predictor
+from lmvp_tf.prediction.predictor import Predictor
 
 ROOT = pathlib.Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def test_help_tells_what_is_written_without_loading_tensorflow(tmp_path):
     [([], 2, 2), (["--stride=3"], 2, 3), ([], None, 1), (["--stride=3"], None, 3)],
 )
 def test_frames_are_as_far_apart_as_those_of_the_training(program, arguments, trained_on, expected):
-    config = trained_on and configs.replace(configs.Config(), {"data.frame_stride": trained_on})
+    config = trained_on and configs.replace(configs.create(), {"data.frame_stride": trained_on})
     predictor = Predictor(None, (3, 16, 16, 1), 2, config=config)
     with flagsaver.flagsaver():
         flags.FLAGS(["run_predict.py", *arguments])

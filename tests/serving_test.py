@@ -189,7 +189,7 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
 def exported(tmp_path_factory):
     """A model and the folder of its SavedModel."""
     keras.utils.set_random_seed(0)
-    config = configs.replace(configs.Config(model_name="dfn"), CONFIG)
+    config = configs.replace(configs.create(model="dfn"), CONFIG)
     model, folder = build_model(config), tmp_path_factory.mktemp("serving") / "1"
     saved_model.write(Exportable(model, config, 0, 3), folder)
     return model, folder

@@ -11,15 +11,15 @@ def augmented(video, data, seed, number):
     """Changes the windows of a batch, each in its own way.
 
     Args:
-      video: [B, T, S, S, C] in [0, 1], S >= data.size pixels; with `random_stride` all frames of
-        the longest window, T of (data.num_frames - 1) * random_stride + 1.
-      data: a DataConfig; `random_stride`, `crop`, `mirror`, `reverse`, and `contrast` say what may
+      video: [B, T, H', W', C] in [0, 1], at least as large as the result; with `random_stride` all
+        frames of the longest window, T of (data.num_frames - 1) * random_stride + 1.
+      data: settings; `random_stride`, `crop`, `mirror`, `reverse`, and `contrast` say what may
         be changed.
       seed: of the run.
       number: of the batch, an int64 scalar.
 
     Returns:
-      [B, data.num_frames, data.size, data.size, C] in [0, 1].
+      [B, data.num_frames, data.height, data.width, C] in [0, 1].
     """
     draws = tf.unstack(_uniform((8, tf.shape(video)[0], 1, 1, 1, 1), seed, number))
     side, top, left, mirror, backwards, contrast, brightness, stride = draws
@@ -28,9 +28,9 @@ def augmented(video, data, seed, number):
         video = tf.gather(video, stride * tf.range(data.num_frames), batch_dims=1, axis=1)
     if data.crop < 1:
         side = data.crop + (1 - data.crop) * side
-        video = crop(video, data.size, side, top * (1 - side), left * (1 - side))
+        video = crop(video, (data.height, data.width), side, top * (1 - side), left * (1 - side))
     else:
-        video = fit(video, data.size)
+        video = fit(video, data.height, data.width)
     if data.mirror:
         video = tf.where(mirror < 0.5, tf.reverse(video, axis=[3]), video)
     if data.reverse:
@@ -43,27 +43,27 @@ def augmented(video, data, seed, number):
     return video
 
 
-def fit(video, size):
-    """Whole frames [B, T, S, S, C], brought to `size` pixels."""
-    if video.shape[2] == size:
+def fit(video, height, width):
+    """Whole frames [B, T, H', W', C], brought to [B, T, H, W, C]."""
+    if tuple(video.shape[2:4]) == (height, width):
         return video
     corner = tf.zeros((tf.shape(video)[0], 1, 1, 1, 1))
-    return crop(video, size, corner + 1, corner, corner)
+    return crop(video, (height, width), corner + 1, corner, corner)
 
 
 def crop(video, size, side, top, left):
-    """Squares of a video, averaged by area to fewer pixels.
+    """Parts of a video in its own aspect ratio, averaged by area to fewer pixels.
 
     Args:
-      video: [B, T, S, S, C].
-      size: pixels of the result's side, at most those of the square's.
-      side, top, left: of each window's square, as shares of the frame's side, [B, 1, 1, 1, 1].
+      video: [B, T, H', W', C].
+      size: (H, W) of the result, at most those of the part.
+      side, top, left: of each window's part, as shares of the frame's sides, [B, 1, 1, 1, 1].
 
     Returns:
-      [B, T, size, size, C].
+      [B, T, H, W, C].
     """
-    rows = _shares(top, side, size, video.shape[2])
-    columns = _shares(left, side, size, video.shape[3])
+    rows = _shares(top, side, size[0], video.shape[2])
+    columns = _shares(left, side, size[1], video.shape[3])
     return tf.einsum("bij,btjkc,blk->btilc", rows, video, columns)
 
 

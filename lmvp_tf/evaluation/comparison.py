@@ -1,6 +1,9 @@
 """The comparison of evaluated runs: every figure of a report, as JSON values."""
 
-from lmvp_tf.evaluation import statistics, tables
+import math
+
+from lmvp_tf.datasets.registry import dataset_class
+from lmvp_tf.evaluation import statistics
 from lmvp_tf.evaluation.curves import validation_points
 from lmvp_tf.evaluation.evaluator import FLOORS
 from lmvp_tf.evaluation.runs import changes
@@ -28,11 +31,11 @@ def compare(runs, examples):
     """
     first = runs[0].document
     data = runs[0].config.data
-    # Windows of a drive overlap: neighbours that share a frame are no independent evidence.
-    block = (data.num_frames - 1) * data.frame_stride + 1 if data.dataset == "highway" else 1
+    # Neighbours that share a frame are no independent evidence.
+    block = first["overlap"]
     bootstrap = statistics.Bootstrap(_per_sequence(runs), block)
     return {
-        "dataset": data.dataset,
+        "dataset": runs[0].config.dataset,
         "num_inputs": data.num_inputs,
         "num_predicted": data.num_frames - data.num_inputs,
         "num_sequences": first["num_sequences"],
@@ -64,7 +67,7 @@ def compare(runs, examples):
             for name in _floors(runs)
         },
         "clips": _clips(runs),
-        "paper": tables.PAPER[data.dataset],
+        "cited": dataset_class(runs[0].config.dataset).cited,
         "differences": _differences(runs, bootstrap),
     }
 
@@ -83,7 +86,7 @@ def _floors(runs):
 def _per_sequence(runs):
     """{(system, metric): [N]}, the mean over the steps of each sequence, for runs and floors."""
     data = runs[0].config.data
-    pixels = data.size * data.size * data.channels
+    pixels = math.prod(data.frame_shape)
     systems = {run.label: _values(run) for run in runs}
     systems |= {name: runs[0].values[name] for name in FLOORS}
     figures = {}

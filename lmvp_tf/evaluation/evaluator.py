@@ -143,6 +143,7 @@ def metrics_json(
     data_hash,
     config,
     clips=None,
+    overlap=1,
 ):
     """Builds the document that other tools read as eval/metrics.json; its keys are fixed.
 
@@ -157,6 +158,7 @@ def metrics_json(
       data_hash: hex digest of the test sequences.
       config: the resolved configuration, as JSON values.
       clips: the clip that each sequence is from, in order, or None.
+      overlap: how many neighbouring sequences share frames.
 
     Returns:
       A dict of JSON values. `metrics` holds the model's means, `per_step` the same names as lists
@@ -175,6 +177,7 @@ def metrics_json(
         "train_cpu_seconds": trained.cpu_seconds,
         "num_sequences": len(accumulators[model].values()["mse"]),
         "data_hash": data_hash,
+        "overlap": overlap,
         "protocol": PROTOCOL,
         **_results(accumulators, model, slice(None)),
         "config": config,

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation import curves, figures, markup, report_page
 from lmvp_tf.evaluation.comparison import compare
@@ -16,7 +16,7 @@ from lmvp_tf.training.checkpoint import load_trained
 _EXAMPLES = 2
 
 
-def make_report(workdirs, folder, num_sequences=None, test_file="", data=None, batch_size=50):
+def make_report(workdirs, folder, num_sequences=None, data=None, batch_size=50):
     """Compares the runs of several workdirs; evaluates first those that were not yet.
 
     Writes index.html, which holds everything and needs no other file; report.md with the pictures
@@ -26,7 +26,7 @@ def make_report(workdirs, folder, num_sequences=None, test_file="", data=None, b
     Args:
       workdirs: pathlib.Paths of folders written by run_train.py, of one dataset.
       folder: a pathlib.Path, made when it is missing.
-      num_sequences, test_file, data, batch_size: as of `lmvp_tf.evaluation.runs.read_runs`.
+      num_sequences, data, batch_size: as of `lmvp_tf.evaluation.runs.read_runs`.
 
     Returns:
       The main table, as text.
@@ -38,8 +38,8 @@ def make_report(workdirs, folder, num_sequences=None, test_file="", data=None, b
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--report wants a folder to write to, {folder} is a file")
-    runs = read_runs(workdirs, num_sequences, test_file, data, batch_size)
-    numbers, videos = example_sequences(runs, test_file, batch_size)
+    runs = read_runs(workdirs, num_sequences, data, batch_size)
+    numbers, videos = example_sequences(runs, batch_size)
     names = ",".join(map(str, workdirs))
     command = f"python run_eval.py --workdirs={names} --report={folder}"
     document = {"command": command, **compare(runs, numbers)}
@@ -55,12 +55,12 @@ def make_report(workdirs, folder, num_sequences=None, test_file="", data=None, b
     return report_page.text_table(document)
 
 
-def example_sequences(runs, test_file="", batch_size=50):
+def example_sequences(runs, batch_size=50):
     """Finds the test sequences to show, the same for every run.
 
     Args:
       runs: list of Run, evaluated on the same sequences.
-      test_file, batch_size: as of `read_runs`.
+      batch_size: as of `read_runs`.
 
     Returns:
       (numbers, videos): their places in the test set, and [2, T, H, W, C] in [0, 1].
@@ -69,14 +69,14 @@ def example_sequences(runs, test_file="", batch_size=50):
       UserError: the test set found now is not that of the evaluations.
     """
     document = runs[0].document
-    videos = open_videos(runs[0].config.data)
-    test = TestSequences(videos, document["num_sequences"], test_file, batch_size, _EXAMPLES)
+    videos = open_dataset(runs[0].config)
+    test = TestSequences(videos, document["num_sequences"], batch_size, _EXAMPLES)
     for _ in test:
         pass  # goes over the whole set: it is hashed
     if test.hash.hexdigest() != document["data_hash"]:
         raise UserError(
             f"the test sequences found now are not those that {runs[0].workdir} was evaluated on: "
-            "give the --test_file, --mnist_path or --highway_path of then"
+            "give the --data_path and --set data.* of then"
         )
     return test.shown, test.examples
 

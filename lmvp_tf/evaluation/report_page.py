@@ -1,12 +1,10 @@
 """What the page of a report says: its tables, pictures and words, from the comparison alone."""
 
+from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.evaluation import tables
 from lmvp_tf.evaluation.comparison import BUDGET
 from lmvp_tf.evaluation.figures import LABELS
 from lmvp_tf.evaluation.markup import Page, Picture, Section, Table
-
-_NAMES = {"moving_mnist": "Moving MNIST", "highway": "Highway Drive"}
-_NUMBERS = {"moving_mnist": "Table 1", "highway": "Table 2"}
 
 
 def page(document):
@@ -32,8 +30,9 @@ def page(document):
     ]
     inputs, predicted = document["num_inputs"], document["num_predicted"]
     systems = " · ".join(run["label"] for run in document["runs"])
+    title = dataset_class(document["dataset"]).title
     return Page(
-        title=f"{_NAMES[document['dataset']]}: {inputs} frames in, {predicted} predicted",
+        title=f"{title}: {inputs} frames in, {predicted} predicted",
         lead=f"{systems}. All on the same {document['num_sequences']:,} test sequences (sha256 "
         f"{document['data_hash'][:12]}), each predicted open loop from {inputs} real frames.",
         sections=[section for section in sections if section],
@@ -53,7 +52,7 @@ def text_table(document):
 
 def _results(document):
     """The paper's Table 1 or 2 with what was found here above it."""
-    columns = tables.COLUMNS[document["dataset"]]
+    columns = tables.columns_of(document["dataset"])
     header = [
         "system",
         *_titles(columns),
@@ -79,7 +78,7 @@ def _results(document):
     ]
     paper = [
         [f"{name} (cited)", *(tables.cell(row.get(key), "g") for key, _, _ in columns), *["-"] * 4]
-        for name, row in document["paper"].items()
+        for name, row in document["cited"].items()
     ]
     notes = [
         "CPU time is that of all processor cores together: other work on the machine does not "
@@ -95,7 +94,7 @@ def _results(document):
             f"* trained for less than {BUDGET:.0%} of the longest training {kind} here "
             f"({_duration(budget['longest'])}): no comparison at equal cost.",
         )
-    title = f"Results beside the paper's {_NUMBERS[document['dataset']]}"
+    title = f"Results beside {dataset_class(document['dataset']).cited_from}"
     return Section(title, [Table(header, [ours, floors, paper], notes)])
 
 
@@ -118,7 +117,7 @@ def _differences(document):
     reference, runs = differences["reference"], differences["runs"]
     columns = [
         column
-        for column in tables.COLUMNS[document["dataset"]]
+        for column in tables.columns_of(document["dataset"])
         if any(column[0] in estimates for estimates in runs.values())
     ]
     rows = [[name, *_estimates(metrics, columns, "+")] for name, metrics in runs.items()]
@@ -134,7 +133,7 @@ def _clips(document):
     """Table 2 for each clip of the test split."""
     if not document["clips"]:
         return None
-    columns = [c for c in tables.COLUMNS[document["dataset"]] if c[0] != "ssim_paper"]
+    columns = [c for c in tables.columns_of(document["dataset"]) if c[0] != "ssim_paper"]
     groups = [
         [
             [
@@ -162,12 +161,15 @@ def _examples(document):
 
 def _example_psnr(document):
     """The paper's Table 3."""
-    if document["dataset"] != "moving_mnist":
+    cited = dataset_class(document["dataset"]).cited_psnr
+    if not cited:
         return None
     steps = [
         f"step {step}\n{which}" for which in ("first", "second") for step in tables.PAPER_PSNR_STEPS
     ]
-    groups = tables.psnr_rows({run["label"]: run["example_psnr"] for run in document["runs"]})
+    groups = tables.psnr_rows(
+        {run["label"]: run["example_psnr"] for run in document["runs"]}, cited
+    )
     note = "Predicted steps of the two sequences above. The paper's rows are of two others."
     return Section(
         "PSNR of the two, beside the paper's Table 3",
@@ -212,7 +214,7 @@ def _runs(document):
 
 
 def _protocol(document):
-    shown = ["prediction", "mean", *(key for key, _, _ in tables.COLUMNS[document["dataset"]])]
+    shown = ["prediction", "mean", *(key for key, _, _ in tables.columns_of(document["dataset"]))]
     texts = document["protocol"]
     lines = [f"{name}: {texts[name]}" for name in shown if name in texts]
     return Section("How it is measured", [lines])

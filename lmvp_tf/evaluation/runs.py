@@ -9,17 +9,15 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from lmvp_tf import configs, presets
+from lmvp_tf import configs, settings
+from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.figures import LABELS
 from lmvp_tf.evaluation.workdir import evaluate_workdir
-
-_SAME = (
-    "data.num_inputs data.num_frames data.size data.channels data.num_digits data.frame_stride"
-).split()
+from lmvp_tf.presets import named
 
 # Where data lie and how long a run goes on do not make it another method; its phases do.
-_SAME_METHOD = configs.RESUMABLE - {"training.one_step_steps", "training.pretrain_steps"}
+_PHASES = {"training.one_step_steps", "training.pretrain_steps"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +40,14 @@ class Run:
     values: dict
 
 
-def read_runs(workdirs, num_sequences=None, test_file="", data=None, batch_size=50):
+def read_runs(workdirs, num_sequences=None, data=None, batch_size=50):
     """Reads the evaluations of several workdirs; makes those that are missing or out of date.
 
     Args:
       workdirs: pathlib.Paths of folders written by run_train.py.
       num_sequences: test sequences of an evaluation to be made; None: as many as those that are
         there had, or all.
-      test_file, data, batch_size: as of `evaluate_workdir`, for an evaluation to be made.
+      data, batch_size: as of `evaluate_workdir`, for an evaluation to be made.
 
     Returns:
       A list of Run, in the order of `workdirs`.
@@ -69,7 +67,7 @@ def read_runs(workdirs, num_sequences=None, test_file="", data=None, batch_size=
         reason = _why_evaluate(workdir, document)
         if reason:
             print(f"{workdir} {reason}: it is evaluated first.")
-            evaluate_workdir(workdir, num_sequences, test_file, data, batch_size)
+            evaluate_workdir(workdir, num_sequences, data, batch_size)
             documents[workdir] = _read_document(workdir)
     _check_same_test(documents)
     labels = _labels(loaded, documents)
@@ -89,16 +87,16 @@ def _load_config(workdir, data):
 def _check_same_task(loaded):
     """Refuses runs that predict other things: of two datasets, or of another number of frames."""
     (first, reference), *others = loaded.items()
-    wanted = configs.flatten(reference)
+    wanted = settings.flatten(reference)
     for workdir, config in others:
-        if config.data.dataset != reference.data.dataset:
+        if config.dataset != reference.dataset:
             raise UserError(
-                f"{first} and {workdir} are of two datasets ({reference.data.dataset}, "
-                f"{config.data.dataset}): make a report of each"
+                f"{first} and {workdir} are of two datasets ({reference.dataset}, "
+                f"{config.dataset}): make a report of each"
             )
-        found = configs.flatten(config)
-        for path in _SAME:
-            if found[path] != wanted[path]:
+        found = settings.flatten(config)
+        for path, rule in settings.rules(config).items():
+            if rule.task and found[path] != wanted[path]:
                 raise UserError(
                     f"{first} and {workdir} cannot be compared: {path} is {wanted[path]} in one "
                     f"and {found[path]} in the other; make a report of each"
@@ -168,10 +166,14 @@ def _describe_test(document):
 
 def changes(config):
     """The settings in which a run differs from its preset; none where it has no preset's name."""
-    if config.preset not in presets.PRESETS[config.data.dataset]:
+    if config.preset not in dataset_class(config.dataset).presets():
         return {}
-    departures = presets.departures(config)
-    return {path: value for path, value in departures.items() if path not in _SAME_METHOD}
+    rules = settings.rules(config)
+    return {
+        path: value
+        for path, value in named.departures(config).items()
+        if path in _PHASES or not rules[path].resumable
+    }
 
 
 def _labels(loaded, documents):

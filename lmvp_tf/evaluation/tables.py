@@ -1,48 +1,27 @@
 """Tables of systems and metrics, as aligned text or Markdown, beside the paper's figures."""
 
-# Tables 1 and 2 of the paper: BCE and MSE per pixel (BCE per frame is BCE x 4096). It does not say
-# how it computes SSIM and PSNR, so its SSIM has a column of its own.
-PAPER = {
-    "moving_mnist": {
-        "ConvLSTM": {"bce": 0.0896, "bce_per_frame": 367.0, "ssim_paper": 0.61, "psnr": 10.74},
-        "FPM": {"bce": 0.0833, "bce_per_frame": 341.2},
-        "DFN": {"bce": 0.0689, "bce_per_frame": 282.2, "ssim_paper": 0.83, "psnr": 18.4},
-        "LMVP": {"bce": 0.0613, "bce_per_frame": 251.1, "ssim_paper": 0.87, "psnr": 19.6},
-    },
-    "highway": {
-        "Last Frame": {"mse": 0.01034, "ratio": 1.0, "ssim_paper": 0.83, "psnr": 22.11},
-        "DFN": {"mse": 0.00308, "ratio": 0.298, "ssim_paper": 0.92, "psnr": 26.95},
-        "LMVP": {"mse": 0.00267, "ratio": 0.258, "ssim_paper": 0.927, "psnr": 27.23},
-    },
+from lmvp_tf.datasets.registry import dataset_class
+
+PAPER_PSNR_STEPS = (2, 4, 6, 8, 10)  # of the paper's Table 3
+
+_COLUMNS = {
+    "bce": ("BCE/px", ".4f"),
+    "bce_per_frame": ("BCE/frame", ".1f"),
+    "mse": ("MSE/px", ".5f"),
+    "ratio": ("/last frame", ".3f"),
+    "mse_per_frame": ("MSE/frame", ".1f"),
+    "psnr": ("PSNR", ".2f"),
+    "ssim_tf": ("SSIM tf", ".3f"),
+    "ssim_skimage": ("SSIM skimage", ".3f"),
+    "ssim_openstl": ("SSIM openstl", ".3f"),
+    "ssim_paper": ("SSIM paper", ".3f"),
 }
 
-# Table 3 of the paper: PSNR at these predicted steps of its two examples of Figure 4.
-PAPER_PSNR_STEPS = (2, 4, 6, 8, 10)
-PAPER_PSNR = {
-    "DFN": ((23.42, 21.19, 19.01, 18.21, 18.46), (18.70, 18.38, 18.32, 17.91, 17.76)),
-    "LMVP": ((25.25, 22.99, 22.01, 20.28, 20.44), (21.73, 21.29, 21.05, 20.85, 20.45)),
-}
 
-_SIMILARITY_COLUMNS = (
-    ("psnr", "PSNR", ".2f"),
-    ("ssim_tf", "SSIM tf", ".3f"),
-    ("ssim_skimage", "SSIM skimage", ".3f"),
-    ("ssim_openstl", "SSIM openstl", ".3f"),
-    ("ssim_paper", "SSIM paper", ".3f"),
-)
-COLUMNS = {
-    "moving_mnist": (
-        ("bce", "BCE/px", ".4f"),
-        ("bce_per_frame", "BCE/frame", ".1f"),
-        ("mse_per_frame", "MSE/frame", ".1f"),
-        *_SIMILARITY_COLUMNS,
-    ),
-    "highway": (
-        ("mse", "MSE/px", ".5f"),
-        ("ratio", "/last frame", ".3f"),
-        *_SIMILARITY_COLUMNS,
-    ),
-}
+def columns_of(dataset):
+    """(metric, title, format) of the columns in a data set's tables."""
+    return [(metric, *_COLUMNS[metric]) for metric in dataset_class(dataset).columns]
+
 
 NOTES = (
     "Means over frames; BCE in nats (/frame is /px times the pixels), PSNR in dB.",
@@ -57,7 +36,7 @@ def comparison_table(dataset, systems, markdown=False):
     """Lays out systems x metrics, then the paper's rows and what the columns mean.
 
     Args:
-      dataset: a key of `COLUMNS`: moving_mnist or highway.
+      dataset: its name.
       systems: {name: {metric: mean or None}}, for instance `MetricAccumulator.result()["metrics"]`.
         On Highway, `last_frame` among them gives the ratios of MSE.
       markdown: a Markdown table instead of aligned text.
@@ -65,12 +44,12 @@ def comparison_table(dataset, systems, markdown=False):
     Returns:
       The table, one string; "-" where a row lacks a figure.
     """
-    columns = COLUMNS[dataset]
+    columns = columns_of(dataset)
     body = []
     for name, metrics in systems.items():
         figures = _with_ratio(metrics, systems)
         body.append([name, *(cell(figures.get(key), form) for key, _, form in columns)])
-    for name, figures in PAPER[dataset].items():
+    for name, figures in dataset_class(dataset).cited.items():
         body.append([f"{name} (cited)", *(cell(figures.get(key), "g") for key, _, _ in columns)])
     header = ["system", *(title for _, title, _ in columns)]
     if markdown:
@@ -78,15 +57,15 @@ def comparison_table(dataset, systems, markdown=False):
     return "\n".join([text_table(header, body), "", *NOTES])
 
 
-def clip_table(clips, dataset="highway", markdown=False):
+def clip_table(clips, dataset, markdown=False):
     """Lays out every clip's figures of each predicted step and their mean, for every system.
 
     Args:
       clips: {clip: {system: what `MetricAccumulator.result` returned}}.
-      dataset: a key of `COLUMNS`.
+      dataset: its name.
       markdown: a Markdown table instead of aligned text.
     """
-    columns = [column for column in COLUMNS[dataset] if column[0] != "ssim_paper"]
+    columns = [column for column in columns_of(dataset) if column[0] != "ssim_paper"]
     body = []
     for clip, systems in clips.items():
         num_steps = len(next(iter(systems.values()))["per_step"]["mse"])
@@ -101,11 +80,12 @@ def clip_table(clips, dataset="highway", markdown=False):
     return (markdown_table if markdown else text_table)(header, body)
 
 
-def psnr_rows(systems):
+def psnr_rows(systems, cited):
     """PSNR at every second predicted step of two examples, beside the paper's Table 3.
 
     Args:
       systems: {name: [2, S] PSNR in dB of two sequences}.
+      cited: the same of the paper's, at its steps: Dataset.cited_psnr.
 
     Returns:
       (ours, paper): lists of rows, each a name and the figures at `PAPER_PSNR_STEPS` of the first
@@ -118,7 +98,7 @@ def psnr_rows(systems):
         ]
         for name, sequences in systems.items()
     }
-    paper = {f"{name} (cited)": sequences for name, sequences in PAPER_PSNR.items()}
+    paper = {f"{name} (cited)": sequences for name, sequences in cited.items()}
     return tuple(
         [
             [name, *(cell(value, ".2f") for sequence in sequences for value in sequence)]

@@ -5,9 +5,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from lmvp_tf import configs
-from lmvp_tf.datasets import moving_mnist
-from lmvp_tf.datasets.videos import MovingMNIST, open_videos
-from lmvp_tf.errors import UserError
+from lmvp_tf.datasets.frame_hash import FrameHash
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.evaluation import curves, figures, tables
 from lmvp_tf.evaluation.evaluator import (
     FLOORS,
@@ -24,7 +23,7 @@ _MEAN_IMAGE_BATCHES = 32  # of 64 training sequences
 _EXAMPLES = 4  # sequences in the film; the figure shows the first two
 
 
-def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch_size=50):
+def evaluate_workdir(workdir, num_sequences=None, data=None, batch_size=50):
     """Evaluates on the test set and writes `eval/` in the workdir.
 
     Writes metrics.json, per_step.csv, per_sequence.npz, table.txt, predictions.png (the paper's
@@ -33,7 +32,6 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     Args:
       workdir: a pathlib.Path that run_train.py wrote.
       num_sequences: how many test sequences; all of them when None.
-      test_file: the official mnist_test_seq.npy to test on instead of the generated set.
       data: {path of a config field: value} that differs from the training run's, for data that
         have moved since.
       batch_size: sequences per batch.
@@ -48,9 +46,9 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
     config = configs.load(workdir / "config.json")
     config = configs.validate(configs.replace(config, data or {}))
     model, trained = load_trained(workdir, config)
-    videos = open_videos(config.data)
-    print(f"Data: {test_file or videos.source}")
-    test = TestSequences(videos, num_sequences, test_file, batch_size)
+    videos = open_dataset(config)
+    print(f"Data: {videos.source}")
+    test = TestSequences(videos, num_sequences, batch_size)
     mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
     predict = tf.function(lambda x, n: model(x, num_predicted=n), autograph=False)
     systems = {**floors(mean_image), config.model_name: predict}
@@ -64,7 +62,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
         )
     document = metrics_json(
         accumulators,
-        dataset=config.data.dataset,
+        dataset=config.dataset,
         model=config.model_name,
         preset=config.preset,
         parameters=model.parameter_counts(),
@@ -73,6 +71,7 @@ def evaluate_workdir(workdir, num_sequences=None, test_file="", data=None, batch
         data_hash=test.hash.hexdigest(),
         config=configs.to_dict(config),
         clips=test.clips,
+        overlap=videos.overlap,
     )
     folder = workdir / "eval"
     write_results(folder, document, accumulators)
@@ -88,9 +87,8 @@ class TestSequences:
     """The test batches; on their way it hashes them and keeps a few for the pictures.
 
     Args:
-      videos: the dataset, from `open_videos`.
+      videos: the dataset, from `open_dataset`.
       num_sequences: how many; all of them when None.
-      test_file: the official mnist_test_seq.npy instead of the generated set, or "".
       batch_size: B.
       num_examples: how many to keep.
 
@@ -99,26 +97,16 @@ class TestSequences:
       clips: the clip that each is from, or None.
       hash: the FrameHash of what was iterated over.
       shown: numbers of the sequences that are kept.
-
-    Raises:
-      UserError: a test file for another dataset than Moving MNIST.
     """
 
     __test__ = False  # not a test case, whatever its name suggests to a test runner
 
-    def __init__(self, videos, num_sequences, test_file, batch_size, num_examples=_EXAMPLES):
-        if test_file and not isinstance(videos, MovingMNIST):
-            raise UserError("--test_file is for Moving MNIST: leave it out with another dataset")
-        self.videos = None if test_file else videos
+    def __init__(self, videos, num_sequences, batch_size, num_examples=_EXAMPLES):
+        self.videos = videos
         self.num_sequences = min(num_sequences or videos.test_size, videos.test_size)
-        self.clips = videos.test_clips and videos.test_clips[: self.num_sequences]
-        if test_file:
-            self.batches = moving_mnist.official_test_batches(
-                test_file, self.num_sequences, batch_size
-            )
-        else:
-            self.batches = videos.test(self.num_sequences, batch_size)
-        self.hash = moving_mnist.FrameHash()
+        self.clips = videos.test_recordings and videos.test_recordings[: self.num_sequences]
+        self.batches = videos.test(self.num_sequences, batch_size)
+        self.hash = FrameHash()
         self.shown = videos.examples(self.num_sequences, num_examples)
         self._examples = []
 
@@ -135,8 +123,7 @@ class TestSequences:
             self._examples += [batch[i].numpy() for i in here]
             done += len(batch)
             yield batch
-        if self.videos:
-            self.videos.check_test_hash(self.num_sequences, self.hash.hexdigest())
+        self.videos.check_test(self.num_sequences, self.hash.hexdigest())
 
 
 def _write_pictures(folder, systems, examples, document):
@@ -166,7 +153,9 @@ def _table(document):
     systems = {document["model"]: document["metrics"], **document["floors"]}
     parts = [header, tables.comparison_table(dataset, systems)]
     if "per_clip" in document:
-        parts.append(tables.clip_table({"all": _rows(document)} | _rows_per_clip(document)))
+        parts.append(
+            tables.clip_table({"all": _rows(document)} | _rows_per_clip(document), dataset)
+        )
     return "\n\n".join(parts)
 
 

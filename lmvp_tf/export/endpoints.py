@@ -60,7 +60,7 @@ def load_exportable(workdir, horizon=None):
 def input_shape(config):
     """(T0, H, W, C)."""
     data = config.data
-    return data.num_inputs, data.size, data.size, data.channels
+    return data.num_inputs, *data.frame_shape
 
 
 def endpoints(exportable, batch_size=None):

@@ -5,15 +5,17 @@ import shutil
 
 import tensorflow as tf
 
-from lmvp_tf import configs, presets
-from lmvp_tf.datasets import mnist, moving_mnist
+from lmvp_tf import configs
+from lmvp_tf.datasets import bouncing_digits, mnist
 from lmvp_tf.errors import UserError
 from lmvp_tf.files import atomic_path, write_json, write_text
 from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.presets import named
+from lmvp_tf.settings import flatten
 from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import load_trained
 
-_PATHS = ("data.mnist_path", "data.highway_path")  # of one machine
+_PATHS = ("data.path", "data.test_file")  # of one machine
 _SHOWN = ("bce_per_frame", "mse_per_frame", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
 
 
@@ -34,8 +36,7 @@ def publish(workdir, output, note="", with_weights=True):
     config = configs.load(workdir / "config.json")
     model, trained = load_trained(workdir, config)
     document = _evaluation(workdir, trained.step)
-    default = configs.flatten(configs.Config(model_name=config.model_name))
-    config = configs.replace(config, {path: default[path] for path in _PATHS})
+    config = without_paths(config)
     write_json(output / "config.json", configs.to_dict(config))
     write_json(output / "metrics.json", {**document, "config": configs.to_dict(config)})
     if with_weights:
@@ -46,6 +47,12 @@ def publish(workdir, output, note="", with_weights=True):
             with atomic_path(output / source.name) as path:
                 shutil.copyfile(source, path)
     write_text(output / "README.md", _readme(config, document, note, with_weights))
+
+
+def without_paths(config):
+    """The config without where data lay on one machine."""
+    default = flatten(configs.create(config.dataset, config.model_name))
+    return configs.replace(config, {path: default[path] for path in _PATHS if path in default})
 
 
 def check(model, config):
@@ -62,7 +69,7 @@ def check(model, config):
         raise UserError("only grey models are published: the sequences of check.json are grey")
     digits = mnist.shipped_digits().test
     accumulator = MetricAccumulator()
-    for video in moving_mnist.test_batches(digits, 64, 16, data.num_frames, data.size):
+    for video in bouncing_digits.test_batches(digits, 64, 16, data.num_frames, data.width):
         inputs, truth = tf.split(video, [data.num_inputs, -1], axis=1)
         accumulator.update(truth, model(inputs, num_predicted=truth.shape[1]))
     return accumulator.result()["metrics"]
@@ -70,11 +77,11 @@ def check(model, config):
 
 def training_command(config):
     """The command that trains a run of this config anew."""
-    data = config.data.dataset
+    data = config.dataset
     parts = [f"python run_train.py --dataset={data} --preset={config.preset}"]
     if config.model_name != "lmvp":
         parts.append(f"--model={config.model_name}")
-    for path, value in presets.departures(config).items():
+    for path, value in named.departures(config).items():
         if path not in _PATHS:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else value
             parts.append(f"--set={path}={text}")
@@ -97,7 +104,7 @@ def _readme(config, document, note, with_weights):
     metrics = {name: document["metrics"][name] for name in _SHOWN}
     cells = ["-" if value is None else f"{value:.4g}" for value in metrics.values()]
     lines = [
-        f"# {config.model_name}, preset {config.preset}, {config.data.dataset}",
+        f"# {config.model_name}, preset {config.preset}, {config.dataset}",
         "",
         f"    {training_command(config)}",
         "",

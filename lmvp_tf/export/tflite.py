@@ -24,7 +24,7 @@ import tensorflow as tf
 from absl import logging
 
 from lmvp_tf import configs
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export import tflite_measure
 from lmvp_tf.export.endpoints import endpoints, input_shape, load_exportable, use_filter
@@ -65,7 +65,7 @@ def export(workdir, output, variants=VARIANTS, horizon=None, num_sequences=64, d
     config = configs.replace(
         exportable.config, {**(data or {}), "data.num_frames": num_inputs + exportable.horizon}
     )
-    videos = open_videos(config.data)
+    videos = open_dataset(config)
     print(f"Data: {videos.source}")
     with unseen_folder(output) as folder:
         paths, measured = convert(exportable, variants, videos, folder)
@@ -82,7 +82,7 @@ def convert(exportable, variants, videos, folder):
     Args:
       exportable: an Exportable. Its model is left with the filters that are exported.
       variants: of `VARIANTS`.
-      videos: the dataset, from `open_videos`: "mixed_int8" is scaled by its training videos.
+      videos: the dataset, from `open_dataset`: "mixed_int8" is scaled by its training videos.
       folder: a pathlib.Path.
 
     Returns:

@@ -21,16 +21,16 @@ class ConvLSTMSettings:
     kernel_size: int = 5
 
     def validate(self, data):
-        """Refuses settings that cannot work, by themselves or with a DataConfig.
+        """Refuses settings that cannot work, by themselves or with a DataSettings.
 
         Raises:
           UserError: naming the field, what it holds, and what it may hold.
         """
         check_positive(self, "patch_size kernel_size")
-        if data.size % self.patch_size:
+        if data.height % self.patch_size or data.width % self.patch_size:
             raise UserError(
-                f"data.size must be a multiple of model.patch_size. Received: {data.size}, "
-                f"{self.patch_size}"
+                "data.height and data.width must be multiples of model.patch_size. Received: "
+                f"{data.height}x{data.width}, {self.patch_size}"
             )
 
 
@@ -71,10 +71,8 @@ class ConvLSTM(VideoPredictor):
         self.forecaster = cells("forecaster")
 
     @classmethod
-    def preset_settings(cls, dataset, preset):
-        """The preset's widths, the same for every dataset."""
-        del dataset
-        return ConvLSTMSettings(units=_UNITS[preset])
+    def sized(cls, size):
+        return ConvLSTMSettings(units=_UNITS[size])
 
     def build(self, input_shape):
         *_, height, width, channels = input_shape

@@ -37,7 +37,7 @@ class DFNSettings:
     projection_width: int = 32  # a last 1x1 layer before the taps
 
     def validate(self, data):
-        """Refuses settings that cannot work, by themselves or with a DataConfig.
+        """Refuses settings that cannot work, by themselves or with a DataSettings.
 
         Raises:
           UserError: naming the field, what it holds, and what it may hold.
@@ -55,8 +55,11 @@ class DFNSettings:
                 "model.encoder_widths needs two widths or more: the second layer halves the "
                 f"picture. Received: {self.encoder_widths}"
             )
-        if data.size % 2:
-            raise UserError(f"data.size must be even: DFN halves it. Received: {data.size}")
+        if data.height % 2 or data.width % 2:
+            raise UserError(
+                "data.height and data.width must be even: DFN halves them. Received: "
+                f"{data.height}x{data.width}"
+            )
 
 
 _WIDTHS = {
@@ -72,24 +75,14 @@ _WIDTHS = {
         "pixel_widths": (16,),
         "projection_width": 32,
     },
-}
-# Their published networks: 637,361 and 368,122 parameters.
-_PAPER = {
-    "moving_mnist": {
+    # Their published network for Moving MNIST: 637,361 parameters.
+    "paper": {
         "encoder_widths": (32, 32, 64, 64, 128),
         "decoder_widths": (64, 64),
         "pixel_widths": (64, 64),
         "projection_width": 128,
     },
-    "highway": {
-        "position_bias": True,
-        "encoder_widths": (32, 32, 64, 64),
-        "decoder_widths": (64,),
-        "pixel_widths": (32, 64),
-        "projection_width": 128,
-    },
 }
-_HIGHWAY = {"num_seen": 2, "kernel_size": 11, "dynamic_bias": True, "identity_start": True}
 _SLOPE = 0.01  # of its leaky ReLUs
 
 
@@ -149,10 +142,8 @@ class DFN(VideoPredictor):
             )
 
     @classmethod
-    def preset_settings(cls, dataset, preset):
-        """The preset's widths; Highway's two frames, larger filters and dynamic bias."""
-        widths = _PAPER[dataset] if preset == "paper" else _WIDTHS[preset]
-        return DFNSettings(**widths, **(_HIGHWAY if dataset == "highway" else {}))
+    def sized(cls, size):
+        return DFNSettings(**_WIDTHS[size])
 
     def build(self, input_shape):
         *_, height, width, channels = input_shape

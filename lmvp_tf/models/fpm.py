@@ -30,7 +30,7 @@ class FPMSettings:
         check_positive(self, "units num_layers")
 
 
-_PRESETS = {
+_SIZES = {
     "demo": FPMSettings(units=128),
     "small": FPMSettings(units=512),
     "paper": FPMSettings(units=2048, num_layers=2),
@@ -64,10 +64,8 @@ class FPM(VideoPredictor):
         self.predictor = lstm("predictor")
 
     @classmethod
-    def preset_settings(cls, dataset, preset):
-        """The preset's widths, the same for every dataset."""
-        del dataset
-        return _PRESETS[preset]
+    def sized(cls, size):
+        return _SIZES[size]
 
     def build(self, input_shape):
         self.frame_shape = tuple(input_shape[2:])

@@ -46,7 +46,7 @@ class LMVPSettings:
     projection_width: int = 0  # a last 1x1 layer before the taps, as DFN has it; 0: none
 
     def validate(self, data):
-        """Refuses settings that cannot work, by themselves or with a DataConfig.
+        """Refuses settings that cannot work, by themselves or with a DataSettings.
 
         Raises:
           UserError: naming the field, what it holds, and what it may hold.
@@ -70,14 +70,14 @@ class LMVPSettings:
                 f"picture. Received: {self.spatial_widths}"
             )
         factor = 2 ** len(self.feature_widths)
-        if data.size % factor:
+        if data.height % factor or data.width % factor:
             raise UserError(
-                f"data.size must be a multiple of {factor}: F halves the picture "
-                f"{len(self.feature_widths)} times. Received: {data.size}"
+                f"data.height and data.width must be multiples of {factor}: F halves the picture "
+                f"{len(self.feature_widths)} times. Received: {data.height}x{data.width}"
             )
 
 
-_PRESETS = {
+_SIZES = {
     "demo": LMVPSettings(
         feature_widths=(16, 32),
         feature_channels=32,
@@ -173,23 +173,8 @@ class LMVP(VideoPredictor):
         )
 
     @classmethod
-    def preset_settings(cls, dataset, preset):
-        """The preset's widths; on Highway shorter clips, larger filters, and normalisation, and in
-        `small` features of half the frame's size.
-        """
-        settings = _PRESETS[preset]
-        if dataset == "highway":
-            settings = dataclasses.replace(
-                settings,
-                clip_length=3,
-                kernel_size=11,
-                dynamic_bias=True,
-                identity_start=True,
-                feature_normalization=True,
-            )
-            if preset == "small":  # a finer map paid; demo and paper were not tried
-                settings = dataclasses.replace(settings, feature_widths=(48,))
-        return settings
+    def sized(cls, size):
+        return _SIZES[size]
 
     def build(self, input_shape):
         *_, height, width, channels = input_shape

@@ -37,7 +37,7 @@ class VideoPredictor(keras.Model):
 
     Attributes:
       Settings: class of the settings: a frozen dataclass, whose `validate(data)` raises UserError
-        where they do not suit a DataConfig. Its fields are the config's `model.*`.
+        where they do not suit a DataSettings. Its fields are the config's `model.*`.
       training_defaults: {path of a config field: value}, how its authors trained it, where that
         differs from a preset's way.
       exportable: whether it is made of TensorFlow operations alone.
@@ -62,9 +62,9 @@ class VideoPredictor(keras.Model):
         self.settings = self.Settings(**settings) if isinstance(settings, dict) else settings
 
     @classmethod
-    def preset_settings(cls, dataset, preset):
-        """The settings of a preset ("demo", "small" or "paper") for a dataset."""
-        del dataset, preset
+    def sized(cls, size):
+        """The settings of a size: "demo", "small" or "paper"."""
+        del size
         return cls.Settings()
 
     @property

@@ -18,7 +18,7 @@ def build_model(config):
     model.recompute = config.training.recompute
     model.frames_together = config.training.frames_together
     model.rolled = config.training.rolled and not model.recompute
-    model.build((None, config.data.num_inputs, *_frame_shape(config)))
+    model.build((None, config.data.num_inputs, *config.data.frame_shape))
     return model
 
 
@@ -142,10 +142,6 @@ def _tracked(model, step, seconds, cpu_seconds):
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
     }
-
-
-def _frame_shape(config):
-    return config.data.size, config.data.size, config.data.channels
 
 
 def _first_line(error):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from lmvp_tf import configs
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import write_json
 from lmvp_tf.metrics import MetricAccumulator
@@ -43,7 +43,7 @@ def train(config, workdir, profile=None):
     """
     training = config.training
     claim_workdir(config, workdir)
-    videos = open_videos(config.data)
+    videos = open_dataset(config)
     print(f"Data: {videos.source}")
     claim_data(videos, workdir)
     keras.utils.set_random_seed(training.seed)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf.configs import DataConfig
 from lmvp_tf.datasets.augmentation import augmented, crop, fit
+from lmvp_tf.datasets.highway import HighwaySettings
 
-DATA = DataConfig(dataset="highway", size=16)
+DATA = HighwaySettings(height=16, width=16)
 
 
 @pytest.fixture(name="video")
@@ -50,11 +50,13 @@ def test_the_changes_are_drawn_independently(video):
 @pytest.mark.parametrize("size", [16, 8, 5])
 def test_whole_frames_are_averaged_by_area(video, size):
     expected = [tf.image.resize(window, (size, size), method="area") for window in video[:2]]
-    np.testing.assert_allclose(fit(tf.constant(video[:2]), size), expected, atol=1e-6)
+    np.testing.assert_allclose(fit(tf.constant(video[:2]), size, size), expected, atol=1e-6)
 
 
 def test_a_square_is_cut_out_and_averaged_by_area(video):
-    found = crop(tf.constant(video[:1]), 5, as_column(12 / 16), as_column(1 / 16), as_column(0.25))
+    found = crop(
+        tf.constant(video[:1]), (5, 5), as_column(12 / 16), as_column(1 / 16), as_column(0.25)
+    )
     expected = tf.image.resize(video[0, :, 1:13, 4:16], (5, 5), method="area")
     np.testing.assert_allclose(found[0], expected, atol=1e-6)
 
@@ -62,7 +64,7 @@ def test_a_square_is_cut_out_and_averaged_by_area(video):
 def test_squares_are_of_every_allowed_size_and_lie_within_the_frame():
     ramp = np.linspace(0, 1, 17)  # a pixel of this ramp tells where it was
     middles = np.broadcast_to(((ramp[1:] + ramp[:-1]) / 2)[:, None, None], (500, 2, 16, 16, 1))
-    found = change(middles.astype("f4"), crop=0.5, size=8)[:, 0, :, 0, 0]
+    found = change(middles.astype("f4"), crop=0.5, height=8, width=8)[:, 0, :, 0, 0]
     side = (found[:, -1] - found[:, 0]) * 8 / 7
     assert 0.5 - 1e-5 < side.min() < 0.52
     assert 0.98 < side.max() < 1 + 1e-5

@@ -1,329 +1,199 @@
-"""Tests of reading: the right windows in the right order, and every kind of damage named."""
-
-import hashlib
-import json
+"""The dataset that a config names: Highway's training, validation and test windows."""
 
 import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf.datasets import highway, highway_builder, highway_records
+from lmvp_tf import configs
+from lmvp_tf.datasets.records import builder
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import UserError
 
 T = 6
 
 
-def drive(count, seed, channels=1):
-    """uint8 [count, 16, 16, channels]: a smooth random texture that moves by one pixel a frame."""
-    rng = np.random.default_rng(seed)
-    y, x, t = np.mgrid[:16, :16, :count]
-    waves = np.zeros((16, 16, count, channels))
-    for _ in range(8):
-        ky, kx, phase = rng.uniform(-0.4, 0.4), rng.uniform(-0.4, 0.4), rng.uniform(0, 6, channels)
-        waves += np.sin((kx * (x + t) + ky * y)[..., None] + phase)
-    return np.moveaxis(128 + 15 * waves, 2, 0).clip(0, 255).astype(np.uint8)
-
-
-DRIVES = {
-    "a": drive(60, 1),  # train 0-49, test 50-59
-    "b": np.concatenate([drive(20, 2), drive(20, 3)]),  # train, a cut at 20
-    "c": drive(9, 4),  # test
-}
-
-
-def build(folder, drives, split, validation=0.0, channels=1, stride=1):
-    inputs = []
-    for name, frames in drives.items():
-        inputs.append(folder / f"{name}.h5")
-        with h5py.File(inputs[-1], "w") as file:
-            file["highway_L"] = frames.transpose(0, 3, 2, 1)
-    frame_options = FrameOptions(size=16, channels=channels, stride=stride)
-    options = highway_builder.BuildOptions(frame_options, split, validation)
-    highway_builder.build(inputs, folder / "data", options)
+def build(folder, channels=1):
+    """A dataset of 60 training, 20 validation and 20 + 8 test frames of noise."""
+    rng = np.random.default_rng(0)
+    for name, count in {"drive": 100, "other": 8}.items():
+        frames = rng.integers(0, 256, (count, channels, 16, 16), np.uint8)
+        with h5py.File(folder / f"{name}.h5", "w") as file:
+            file["highway_L"] = frames
+    inputs = [folder / "drive.h5", folder / "other.h5"]
+    options = builder.BuildOptions(
+        FrameOptions(size=16, channels=channels), "test:drive@80-,other", validation=0.25
+    )
+    builder.build(inputs, folder / "data", options)
     return folder / "data"
 
 
-@pytest.fixture
-def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(highway_records, "SHARD_FRAMES", 16)
-    return build(tmp_path, DRIVES, "test:a@50-,c")
+def data_config(path, **changes):
+    values = {
+        "path": str(path),
+        "size": 16,
+        "num_frames": T,
+        "num_inputs": 3,
+        **changes,
+    }
+    values = {f"data.{name}": value for name, value in values.items()}
+    return configs.replace(configs.create("highway"), values)
 
 
-@pytest.fixture
-def dataset(path):
-    return highway.open_dataset(path)
+@pytest.fixture(name="path")
+def _path(tmp_path):
+    return build(tmp_path)
 
 
-def stack(batches):
-    return np.concatenate([batch.numpy() for batch in batches])
+def pixels(batches):
+    return np.concatenate([np.rint(batch * 255).astype(np.uint8) for batch in batches])
 
 
-def expected_windows(runs):
-    """Windows of [(clip, first, end), ...] as uint8 [N, T, H, W, C]."""
-    starts = [(clip, i) for clip, a, b in runs for i in range(a, b - T + 1)]
-    return np.stack([DRIVES[clip][i : i + T] for clip, i in starts])
+def windows_of(videos, split):
+    frames = videos.dataset.splits[split].frames
+    return np.stack([frames[i : i + T] for i in range(len(frames) - T + 1)])
 
 
-def window_numbers(dataset, batches, split="train"):
-    """Which window each element of the batches is, by its pixels."""
-    index = highway.window_index(dataset, split, T)
-    frames = dataset.splits[split].frames
-    known = {frames[start : start + T].tobytes(): i for i, start in enumerate(index.starts)}
-    pixels = np.rint(stack(batches) * 255).astype(np.uint8)
-    return [known[window.tobytes()] for window in pixels]
+def test_no_split_leaves_the_autotuner_to_hold_up_the_end_of_a_run(path, digits_file):
+    drive = open_dataset(data_config(path))
+    digits = open_dataset(configs.replace(configs.create(), {"data.path": str(digits_file)}))
+    for videos in (drive, digits):
+        for batches in (videos.train(0, 2), videos.validation(4, 2), videos.test(4)):
+            assert batches.options().autotune.enabled is False
 
 
-def test_the_test_split_visits_every_window_once_in_order(dataset):
-    batches = list(highway.windows(dataset, "test", T, batch_size=4))
-    assert [len(batch) for batch in batches] == [4, 4, 1]  # 5 of a and 4 of c
-    assert batches[0].dtype == tf.float32
-    expected = expected_windows([("a", 50, 60), ("c", 0, 9)])
-    np.testing.assert_array_equal(stack(batches), (expected / np.float32(255)).astype(np.float32))
+def test_splits_have_the_windows_counted_by_hand(path):
+    videos = open_dataset(data_config(path))
+    assert videos.source.endswith("55 training windows of 6 frames, 18 test windows")
+    assert videos.test_size == 15 + 3
+    assert videos.test_recordings == ["drive"] * 15 + ["other"] * 3
+    test = pixels(videos.test())
+    assert test.shape == (18, T, 16, 16, 1)
+    np.testing.assert_array_equal(test[:15], windows_of(videos, "test")[:15])
+    np.testing.assert_array_equal(pixels(videos.test(4, batch_size=3)), test[:4])
 
 
-def test_windows_know_their_clip_and_frame(dataset):
-    index = highway.window_index(dataset, "test", T)
-    assert index.clips.tolist() == ["a"] * 5 + ["c"] * 4
-    assert index.first_frames.tolist() == [50, 51, 52, 53, 54, 0, 1, 2, 3]
+def test_validation_windows_are_spread_over_the_split(path):
+    videos = open_dataset(data_config(path))
+    every = windows_of(videos, "validation")
+    assert len(every) == 15
+    np.testing.assert_array_equal(pixels(videos.validation(5, 2)), every[::3])
+    assert len(pixels(videos.validation(64, 8))) == 15
 
 
-def test_frame_numbers_are_the_sources_where_frames_were_dropped(tmp_path):
-    path = build(tmp_path, DRIVES, "test:a@40-", stride=2)
-    index = highway.window_index(highway.open_dataset(path), "test", T)
-    assert index.first_frames.tolist() == [40, 42, 44, 46, 48]
+def test_mirrored_windows_are_whole_and_the_same_after_a_resume(path):
+    videos = open_dataset(data_config(path, mirror=True))
+    plain = {window.tobytes() for window in windows_of(videos, "train")}
+    turned = {window[:, :, ::-1].tobytes() for window in windows_of(videos, "train")}
+    batches = list(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    drawn = [window.tobytes() for window in pixels(batches)]
+    assert set(drawn) <= plain | turned
+    assert 10 < sum(window in turned for window in drawn) < 38  # of 48; 0.5 expected
+    resumed = videos.train(seed=3, batch_size=8, first_step=4).take(2).as_numpy_iterator()
+    np.testing.assert_array_equal(pixels(resumed), pixels(batches[4:]))
 
 
-def test_no_window_crosses_a_cut_a_clip_or_the_split(dataset):
-    index = highway.window_index(dataset, "train", T)
-    # 45 of a, and 15 on either side of the cut in b
-    assert index.clips.tolist() == ["a"] * 45 + ["b"] * 30
-    assert index.first_frames.tolist() == [*range(45), *range(15), *range(20, 35)]
-    expected = expected_windows([("a", 0, 50), ("b", 0, 20), ("b", 20, 40)])
-    windows = np.rint(stack(highway.windows(dataset, "train", T, 16)) * 255).astype(np.uint8)
-    np.testing.assert_array_equal(windows, expected)
+def test_without_mirror_no_window_is_turned(path):
+    videos = open_dataset(data_config(path))
+    plain = {window.tobytes() for window in windows_of(videos, "train")}
+    drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    assert {window.tobytes() for window in drawn} <= plain
 
 
-def test_windows_of_longer_runs_only(dataset):
-    assert len(highway.window_index(dataset, "train", 20).starts) == 31 + 1 + 1
-    assert len(highway.window_index(dataset, "train", 21).starts) == 30
-    with pytest.raises(UserError, match=r"train has no 51 frames in a row \(90 in all\)"):
-        highway.window_index(dataset, "train", 51)
-    with pytest.raises(UserError, match="validation has no 6 frames in a row"):
-        highway.windows(dataset, "validation", T, 2)
+def test_every_split_is_read_with_the_frame_stride_of_the_config(path):
+    videos = open_dataset(data_config(path, frame_stride=2))
+    assert videos.source.endswith("50 training windows of 6 frames, 10 test windows")
+    frames = videos.dataset.splits["test"].frames[:20]
+    expected = np.stack([frames[i : i + 2 * T : 2] for i in range(10)])
+    np.testing.assert_array_equal(pixels(videos.test()), expected)
+    frames = videos.dataset.splits["validation"].frames
+    np.testing.assert_array_equal(pixels(videos.validation(1, 1)), frames[None, : 2 * T : 2])
+    frames = videos.dataset.splits["train"].frames
+    plain = {frames[i : i + 2 * T : 2].tobytes() for i in range(50)}
+    drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    assert {window.tobytes() for window in drawn} <= plain
 
 
-def test_stride_starts_anew_after_every_boundary(dataset):
-    index = highway.window_index(dataset, "train", T, stride=7)
-    assert index.first_frames.tolist() == [0, 7, 14, 21, 28, 35, 42, 0, 7, 14, 20, 27, 34]
+def test_training_windows_of_random_strides_are_windows_of_those_strides(path):
+    videos = open_dataset(data_config(path, frame_stride=2, random_stride=3))
+    assert videos.source.endswith("45 training windows of 6 frames, 10 test windows")
+    frames = videos.dataset.splits["train"].frames
+    strides = {frames[i:][: 6 * s : s].tobytes(): s for i in range(45) for s in (1, 2, 3)}
+    drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
+    assert {strides[window.tobytes()] for window in drawn} == {1, 2, 3}
 
 
-def test_windows_of_every_second_frame_begin_at_every_frame_and_cross_nothing(dataset):
-    index = highway.window_index(dataset, "train", T, frame_stride=2)  # 11 frames from end to end
-    assert index.first_frames.tolist() == [*range(40), *range(10), *range(20, 30)]
-    starts = [
-        (clip, i) for clip, a, b in (("a", 0, 40), ("b", 0, 10), ("b", 20, 30)) for i in range(a, b)
-    ]
-    expected = np.stack([DRIVES[clip][i : i + 2 * T : 2] for clip, i in starts])
-    windows = stack(highway.windows(dataset, "train", T, 16, frame_stride=2))
-    np.testing.assert_array_equal(np.rint(windows * 255), expected)
-    with pytest.raises(UserError, match=r"test has no 11 frames in a row \(19 in all\)"):
-        highway.window_index(dataset, "test", T, frame_stride=2)
+def test_frames_larger_than_the_config_wants_are_averaged(path):
+    videos = open_dataset(data_config(path, size=8))
+    expected = windows_of(videos, "test")[:15].reshape(15, T, 8, 2, 8, 2, 1).mean((3, 5))
+    found = np.concatenate(list(videos.test()))[:15]
+    np.testing.assert_allclose(found, expected / 255, atol=1e-6)
+    assert next(iter(videos.train(0, 3))).shape[2:] == (8, 8, 1)
+    assert next(iter(videos.validation(3, 3))).shape[2:] == (8, 8, 1)
 
 
-def test_frames_and_starts_give_the_same_windows(dataset):
-    frames, starts = highway.frames_and_starts(dataset, "train", T)
-    gathered = frames[starts[:, None] + np.arange(T)]
-    windows = stack(highway.windows(dataset, "train", T, 8))
-    np.testing.assert_array_equal(np.rint(windows * 255), gathered)
+def test_frames_or_squares_with_too_few_pixels_are_refused(path):
+    with pytest.raises(UserError, match=r"16x16 pixels.*wants 32.*or build it with --size=32"):
+        open_dataset(data_config(path, size=32))
+    with pytest.raises(UserError, match=r"crop=0.4 of .* 16 pixels.* 8.*data.crop=0.5, or build"):
+        open_dataset(data_config(path, size=8, crop=0.4))
 
 
-def test_an_epoch_has_every_window_once_in_a_new_order(dataset):
-    batches = highway.windows(dataset, "train", T, batch_size=5, seed=1).take(30)
-    numbers = window_numbers(dataset, batches)  # 75 windows: two epochs
-    assert sorted(numbers[:75]) == sorted(numbers[75:]) == list(range(75))
-    assert numbers[:75] != numbers[75:]
+def test_examples_are_spread_over_the_test_windows(path):
+    videos = open_dataset(data_config(path))
+    assert videos.examples(18, 2) == [4, 13]
+    assert videos.examples(1, 4) == [0]
 
 
-def test_batches_are_not_of_neighbours(dataset):
-    batches = highway.windows(dataset, "train", T, batch_size=15, seed=0).take(20)
-    numbers = np.array(window_numbers(dataset, batches)).reshape(20, 15)
-    following = np.abs(np.diff(numbers, axis=1)) <= 2
-    assert following.mean() < 0.12  # by chance 2 * 2 / 75 = 0.053 of the pairs
-    assert (numbers.max(1) - numbers.min(1)).min() > 37
+def test_colours_are_read_and_another_number_of_channels_is_refused(tmp_path):
+    path = build(tmp_path, channels=3)
+    videos = open_dataset(data_config(path, channels=3))
+    np.testing.assert_array_equal(pixels(videos.test())[:15], windows_of(videos, "test")[:15])
+    with pytest.raises(UserError, match=r"3 channels.*--set data\.channels=3.*--color=grey"):
+        open_dataset(data_config(path))
 
 
-def test_the_seed_decides_the_batches(dataset):
-    def first(seed):
-        return stack(highway.windows(dataset, "train", T, 8, seed=seed).take(12))
-
-    np.testing.assert_array_equal(first(3), first(3))
-    assert not np.array_equal(first(3), first(4))
+def test_a_missing_dataset_says_how_to_build_one(tmp_path):
+    with pytest.raises(UserError, match="python data/build_highway.py --input VIDEO.*make data-"):
+        open_dataset(data_config(tmp_path / "none"))
 
 
-@pytest.mark.parametrize("step", [1, 9, 25, 40])
-def test_a_run_goes_on_exactly_where_it_was(dataset, step):
-    whole = stack(highway.windows(dataset, "train", T, 4, seed=2).take(step + 3))
-    rest = stack(highway.windows(dataset, "train", T, 4, seed=2, first_step=step).take(3))
-    np.testing.assert_array_equal(rest, whole[4 * step :])
-
-
-def test_workers_share_the_batch_of_one(dataset):
-    whole = stack(highway.windows(dataset, "train", T, 6, seed=5, first_step=7).take(9))
-    parts = [
-        stack(highway.windows(dataset, "train", T, 2, seed=5, first_step=7, shard=(3, i)).take(9))
-        for i in range(3)
-    ]
-    together = np.stack([part.reshape(9, 2, *part.shape[1:]) for part in parts], axis=1)
-    np.testing.assert_array_equal(together.reshape(whole.shape), whole)
-
-
-def test_workers_share_a_finite_pass(dataset):
-    parts = [highway.windows(dataset, "test", T, 2, shard=(2, i)) for i in range(2)]
-    numbers = [window_numbers(dataset, part, "test") for part in parts]
-    assert numbers == [[0, 2, 4, 6, 8], [1, 3, 5, 7]]
-
-
-def test_rgb(tmp_path):
-    frames = drive(12, 7, channels=3)
-    dataset = highway.open_dataset(build(tmp_path, {"c": frames}, "test:c", channels=3))
-    (batch,) = highway.windows(dataset, "test", T, 16)
-    assert batch.shape == (7, T, 16, 16, 3)
-    np.testing.assert_array_equal(np.rint(batch[6] * 255), frames[6:])
-    assert (dataset.size, dataset.channels) == (16, 3)
-
-
-def test_the_hash_names_the_data(path, dataset):
-    again = highway.open_dataset(path)
-    digests = {name: split.sha256 for name, split in dataset.splits.items()}
-    assert digests == {name: split.sha256 for name, split in again.splits.items()}
-    assert len(set(digests.values())) == 3
-
-
-SHARD = "train-a-0000016.tfrecord"  # frames 16-31 of a
-
-
-def record_length(data):
-    length = 16 + int.from_bytes(data[:8], "little")
-    assert len(data) == 16 * length  # every record of this shard is as long
-    return length
-
-
-def truncate(file):
-    data = file.read_bytes()
-    file.write_bytes(data[: 5 * record_length(data) + 50])
-
-
-def flip_a_pixel(file):
-    data = bytearray(file.read_bytes())
-    data[5 * record_length(data) + 100] ^= 1
-    file.write_bytes(data)
-
-
-def flip_a_length(file):
-    data = bytearray(file.read_bytes())
-    data[5 * record_length(data)] ^= 1
-    file.write_bytes(data)
-
-
-def rewrite(file, change):
-    """Writes the shard anew with record 5 changed, CRCs and the listed sha256 all right."""
-    examples = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(file))]
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for i, example in enumerate(examples):
-            if i == 5:
-                change(example.features.feature)
-            writer.write(example.SerializeToString())
-    index = json.loads((file.parent / "dataset.json").read_text())
-    for shard in index["shards"]:
-        if shard["file"] == file.name:
-            shard["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (file.parent / "dataset.json").write_text(json.dumps(index))
-
-
-def drop_a_feature(file):
-    rewrite(file, lambda feature: feature.pop("number"))
-
-
-def shrink_a_frame(file):
-    rewrite(file, lambda feature: feature["height"].int64_list.value.__setitem__(0, 8))
-
-
-def drop_pixels(file):
-    rewrite(file, lambda feature: feature["frame"].bytes_list.value.__setitem__(0, b"few"))
-
-
-def remove(file):
-    file.unlink()
+def test_damage_is_refused_or_left_out_as_the_config_says(path):
+    shard = next(path.glob("*train*.tfrecord*"))
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(UserError, match=f"{shard.name}, record 59.*--skip_corrupt"):
+        open_dataset(data_config(path))
+    videos = open_dataset(data_config(path, skip_corrupt=True))
+    assert videos.dataset.lost == 1
+    assert "54 training windows" in videos.source
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message", "first", "lost"),
+    "changes",
     [
-        (truncate, "record 5: the file ends inside it", 21, 11),
-        (flip_a_pixel, "record 5: bad CRC of its data", 21, 1),
-        (flip_a_length, "record 5: bad CRC of its length", 21, 11),
-        (drop_a_feature, "record 5: feature 'number' is missing", 21, 1),
-        (shrink_a_frame, "record 5: its frame is 8x16x1, the dataset's are 16x16x1", 21, 1),
-        (drop_pixels, "record 5: 3 bytes of pixels instead of 256", 21, 1),
-        (remove, "No such file", 16, 16),
+        {},
+        {"frame_stride": 2},
+        {"mirror": True, "reverse": True, "contrast": 0.3},
+        {"size": 8, "crop": 0.75},
+        {"random_stride": 3, "reverse": True},
     ],
 )
-def test_damage_is_named_or_skipped_and_counted(path, caplog, spoil, message, first, lost):
-    spoil(path / SHARD)
-    with pytest.raises(UserError, match=f"{SHARD}.*{message}.*--skip_corrupt"):
-        highway.open_dataset(path)
-    dataset = highway.open_dataset(path, skip_corrupt=True)
-    assert dataset.lost == lost
-    assert f"damage costs {lost} frames" in caplog.text
-    left = [*range(first), *range(first + lost, 50)]
-    assert dataset.splits["train"].numbers[: 50 - lost].tolist() == left
-    index = highway.window_index(dataset, "train", T)
-    expected = [i for i in range(45) if not set(range(i, i + T)) - set(left)]
-    assert index.first_frames[index.clips == "a"].tolist() == expected
+def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, changes):
+    videos = open_dataset(data_config(path, **changes))
+    draw = tf.function(videos.in_graph(3, 8), jit_compile=True)
+    for number, batch in enumerate(videos.train(3, 8).take(9)):  # 55 windows: into a second epoch
+        np.testing.assert_allclose(draw(tf.constant(number, tf.int64)), batch, atol=1e-5)
 
 
-def test_a_shard_of_another_dataset_is_refused(path):
-    (path / SHARD).write_bytes((path / "train-a-0000000.tfrecord").read_bytes())
-    with pytest.raises(UserError, match=f"{SHARD}: not the file that was built"):
-        highway.open_dataset(path)
+def test_moving_mnist_drawn_inside_a_compiled_step_is_that_of_the_stream(digits_file):
+    config = configs.replace(configs.create(), {"data.path": str(digits_file)})
+    videos = open_dataset(config)
+    draw = tf.function(videos.in_graph(3, 2), jit_compile=True)
+    for number, batch in enumerate(videos.train(3, 2).take(3)):
+        np.testing.assert_array_equal(draw(tf.constant(number, tf.int64)), batch)
 
 
-def test_a_shard_of_fewer_records_is_refused(path):
-    data = (path / SHARD).read_bytes()
-    (path / SHARD).write_bytes(data[: 5 * record_length(data)])
-    with pytest.raises(UserError, match=f"{SHARD}, record 5: it has 5 instead of 16"):
-        highway.open_dataset(path)
-
-
-def test_without_a_dataset_the_message_says_how_to_build_one(tmp_path):
-    command = rf"python data/build_highway\.py --input VIDEO\.\.\. --output {tmp_path}/none"
-    with pytest.raises(UserError, match=command):
-        highway.open_dataset(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "damaged .* build the dataset again"),
-        ("[]", "not the index of a Highway dataset"),
-        (
-            '{"format": "lmvp_tf highway", "version": 99}',
-            "version 99, this program reads version 1",
-        ),
-        ('{"format": "lmvp_tf highway", "version": 1}', "damaged .'parameters'."),
-    ],
-)
-def test_a_damaged_index_is_refused(path, text, message):
-    (path / "dataset.json").write_text(text)
-    with pytest.raises(UserError, match=message):
-        highway.open_dataset(path)
-
-
-def test_frames_that_do_not_fit_into_memory_are_refused_at_once(path):
-    index = json.loads((path / "dataset.json").read_text())
-    index["shards"][0]["frames"] = 10**13
-    (path / "dataset.json").write_text(json.dumps(index))
-    with pytest.raises(UserError, match=r"need 2384\d+\.\d GiB of memory: build it with a larger"):
-        highway.open_dataset(path)
+def test_a_compiled_step_needs_a_batch_of_windows(path):
+    with pytest.raises(UserError, match="55 windows, a compiled step needs a batch's 56"):
+        open_dataset(data_config(path)).in_graph(0, 56)

@@ -6,11 +6,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
 from lmvp_tf.evaluation.comparison import compare
 from lmvp_tf.evaluation.evaluator import FLOORS
 from lmvp_tf.evaluation.runs import Run
 from lmvp_tf.metrics import FRAME_METRICS, METRICS
+from lmvp_tf.presets import named
 
 _SIZE, _STEPS = 12, 3
 _PIXELS = _SIZE * _SIZE
@@ -44,7 +45,7 @@ def _run(
     n=40,
 ):
     """A Run of made-up figures; the floors' are the same for every run."""
-    preset = presets.get("moving_mnist", "small", model)
+    preset = named.get("moving_mnist", "small", model)
     config = configs.replace(preset, _FORMAT | (changes or {}))
     values = {floor: _values(100 + i, n, True) for i, floor in enumerate(FLOORS)}
     values[model] = _values(seed, n, with_bce)
@@ -168,7 +169,7 @@ def test_psnr_of_the_examples_is_theirs(pair):
 
 
 @pytest.mark.parametrize(("frame_stride", "block"), [(1, 5), (2, 9)])  # T frames, of 9 and more
-def test_clips_and_overlapping_windows_of_a_drive(tmp_path, frame_stride, block):
+def test_recordings_and_overlapping_windows_of_a_drive(tmp_path, frame_stride, block):
     drive = {"data.dataset": "highway", "data.frame_stride": frame_stride}
     runs = [
         _run(tmp_path, label, model, seed, changes=drive)

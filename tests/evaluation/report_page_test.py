@@ -2,9 +2,10 @@
 
 import pytest
 
+from lmvp_tf.datasets.highway import Highway
+from lmvp_tf.datasets.moving_mnist import MovingMNIST
 from lmvp_tf.evaluation import report_page
 from lmvp_tf.evaluation.markup import Picture, Table
-from lmvp_tf.evaluation.tables import PAPER
 
 _KEYS = "bce bce_per_frame mse mse_per_frame psnr ssim_tf ssim_skimage ssim_openstl ratio".split()
 
@@ -50,7 +51,7 @@ def _document():
         "runs": [_run("LMVP small", 1.5), _run("DFN small", 2.5, model="dfn")],
         "floors": {"zeros": {"metrics": _estimates(3.5), "per_step": {"psnr": [12.0]}}},
         "clips": {},
-        "paper": PAPER["moving_mnist"],
+        "cited": MovingMNIST.cited,
         "differences": {
             "reference": "LMVP small",
             "runs": {"DFN small": _estimates(-1.0)},
@@ -139,7 +140,7 @@ def test_table_3_takes_every_second_step_beside_the_papers(document):
 
 
 def test_highway_has_table_2_and_its_clips_and_no_table_3(document):
-    document |= {"dataset": "highway", "paper": PAPER["highway"]}
+    document |= {"dataset": "highway", "cited": Highway.cited}
     document["intervals"]["block"] = 6
     document["clips"] = {
         clip: {"num_sequences": count, "systems": {"LMVP small": dict.fromkeys(_KEYS, 0.5)}}

@@ -31,7 +31,7 @@ _DFN = {
 
 
 def _train(workdir, config, values, digits_file):
-    values = values | _ONE_STEP | {"data.mnist_path": str(digits_file)}
+    values = values | _ONE_STEP | {"data.path": str(digits_file)}
     loop.train(configs.validate(configs.replace(config, values)), workdir)
     return workdir
 
@@ -40,7 +40,7 @@ def _train(workdir, config, values, digits_file):
 def _workdirs(tmp_path, tiny_values, digits_file):
     """A trained LMVP and a trained DFN on videos of 4 + 3 frames."""
     data = {path: value for path, value in tiny_values.items() if not path.startswith("model.")}
-    lmvp, dfn = configs.Config(), configs.Config(model_name="dfn")
+    lmvp, dfn = configs.create(), configs.create(model="dfn")
     return [
         _train(tmp_path / "a", lmvp, tiny_values, digits_file),
         _train(tmp_path / "b", dfn, data | _DFN, digits_file),
@@ -72,7 +72,7 @@ def test_two_trained_runs_become_a_report(workdirs, tmp_path, digits_file, capsy
     digits = dict(np.load(digits_file))
     np.savez(tmp_path / "other.npz", x_train=digits["x_train"], x_test=digits["x_train"])
     with pytest.raises(UserError, match="are not those that .*a was evaluated on: give the --test"):
-        make_report(workdirs, folder, data={"data.mnist_path": str(tmp_path / "other.npz")})
+        make_report(workdirs, folder, data={"data.path": str(tmp_path / "other.npz")})
 
 
 def _check_figures(document, workdirs):

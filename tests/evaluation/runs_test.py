@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation import runs
 from lmvp_tf.files import write_json
+from lmvp_tf.presets import named
 
 
 def _evaluate(workdir, num_sequences=5, data_hash="abc", step=7):
@@ -30,7 +31,7 @@ def _evaluate(workdir, num_sequences=5, data_hash="abc", step=7):
 
 
 def _workdir(folder, model="lmvp", preset="small", values=None, evaluated=True, **evaluation):
-    config = presets.get("moving_mnist", preset, model)
+    config = named.get("moving_mnist", preset, model)
     write_json(folder / "config.json", configs.to_dict(configs.replace(config, values or {})))
     if evaluated:
         _evaluate(folder, **evaluation)
@@ -183,7 +184,7 @@ def test_a_damaged_evaluation_is_named_with_what_to_do(tmp_path, name):
 
 def test_data_that_have_moved_are_found_by_the_given_path(tmp_path):
     workdir = _workdir(tmp_path / "a")
-    (run,) = runs.read_runs([workdir], data={"data.mnist_path": "there.npz"})
+    (run,) = runs.read_runs([workdir], data={"data.path": "there.npz"})
     assert run.config.data.mnist_path == "there.npz"
     saved = json.loads((workdir / "config.json").read_text())
     assert saved["data"]["mnist_path"] == ""

@@ -31,7 +31,7 @@ def exportable(config, horizon=S):
 
 
 def baseline(name, **values):
-    return exportable(configs.replace(configs.Config(model_name=name), {**DATA, **values}))
+    return exportable(configs.replace(configs.create(model=name), {**DATA, **values}))
 
 
 def zeros(model, config, batch):
@@ -163,7 +163,7 @@ def test_a_model_trained_in_bfloat16_is_exported_in_float32(tiny_config, tmp_pat
 
 
 def test_optical_flow_is_refused(tmp_path):
-    config = configs.replace(configs.Config(model_name="flow"), DATA)
+    config = configs.replace(configs.create(model="flow"), DATA)
     write_json(tmp_path / "config.json", configs.to_dict(config))
     with pytest.raises(UserError, match="--model=flow runs Python and OpenCV"):
         load_exportable(tmp_path)

@@ -9,10 +9,12 @@ import pytest
 from keras import ops
 
 import lmvp_tf
-from lmvp_tf import configs, prediction, presets
+from lmvp_tf import configs
 from lmvp_tf.errors import UserError
 from lmvp_tf.export.published import check, publish, training_command
 from lmvp_tf.files import write_json
+from lmvp_tf.prediction import predictor
+from lmvp_tf.presets import named
 from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, build_model, load_trained
 
@@ -24,7 +26,7 @@ PUBLISHED = sorted(path.parent for path in RESULTS.glob("*/*/trained.json"))
 def workdir(tiny_config, tmp_path):
     """A run of seven steps, and an evaluation of it."""
     workdir = tmp_path / "run"
-    values = {"preset": "small", "data.mnist_path": "/home/me/mnist.npz"}
+    values = {"preset": "small", "data.path": "/home/me/mnist.npz"}
     config = configs.replace(tiny_config, values)
     keras.utils.set_random_seed(0)
     state = TrainState(config)
@@ -111,11 +113,11 @@ def test_weights_of_another_model_are_refused(tiny_config, tmp_path):
 
 
 def test_the_readme_has_the_command_that_trains_it_anew():
-    config = presets.get("highway", "small", "dfn")
+    config = named.get("highway", "small", "dfn")
     command = "python run_train.py --dataset=highway --preset=small --model=dfn"
     assert training_command(config) == f"{command} --workdir=WORKDIR"
     config = configs.replace(
-        config, {"data.highway_path": "/mine", "model.pixel_widths": (8, 16), "losses.gamma": 0.0}
+        config, {"data.path": "/mine", "model.pixel_widths": (8, 16), "losses.gamma": 0.0}
     )
     changes = "--set=model.pixel_widths=8,16 --set=losses.gamma=0.0"
     assert training_command(config) == f"{command} {changes} --workdir=WORKDIR"
@@ -123,10 +125,11 @@ def test_the_readme_has_the_command_that_trains_it_anew():
 
 def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for dataset in prediction.PRETRAINED:
-        predictor = lmvp_tf.load(dataset)
-        assert predictor.config.data.dataset == dataset
-    monkeypatch.setattr(prediction, "PRETRAINED", {"highway": tmp_path / "none"})
+    for dataset in predictor.PRETRAINED:
+        assert lmvp_tf.load(dataset).config.dataset == dataset
+    monkeypatch.setattr(
+        "lmvp_tf.prediction.predictor.PRETRAINED", "PRETRAINED", {"highway": tmp_path / "none"}
+    )
     with pytest.raises(UserError, match="in the repository, not in the package.*none"):
         lmvp_tf.load("highway")
 

@@ -49,7 +49,7 @@ def workdir(tmp_path, tiny_config):
 
 
 def config_of(name, tiny_config):
-    base = tiny_config if name == "lmvp" else configs.Config(model_name=name)
+    base = tiny_config if name == "lmvp" else configs.create(model=name)
     return configs.replace(base, {**DATA, **MODELS[name]})
 
 

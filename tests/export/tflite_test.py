@@ -67,7 +67,7 @@ def made(tmp_path_factory):
     def make(name, tiny_config, variants=("float32",)):
         if name not in known:
             keras.utils.set_random_seed(0)
-            base = tiny_config if name == "lmvp" else configs.Config(model_name=name)
+            base = tiny_config if name == "lmvp" else configs.create(model=name)
             config = configs.replace(base, {**DATA, **MODELS[name]})
             model = build_model(config)
             for variable in model.trainable_variables:  # biases of zero would hide a lost one
@@ -92,7 +92,7 @@ def lmvp(made, tiny_config):
 @pytest.fixture
 def workdir(tmp_path, tiny_config, digits_file):
     """A run of `tiny_config`, as run_train.py leaves it."""
-    config = configs.replace(tiny_config, {"data.mnist_path": str(digits_file)})
+    config = configs.replace(tiny_config, {"data.path": str(digits_file)})
     keras.utils.set_random_seed(0)
     state = TrainState(config)
     state.step.assign(6)
@@ -352,8 +352,8 @@ def test_an_output_that_is_a_file_or_cannot_be_written(workdir, tmp_path):
 
 def test_optical_flow_and_missing_digits_are_told(workdir, tmp_path):
     with pytest.raises(UserError, match=r"none\.npz"):
-        tflite.export(workdir, tmp_path / "out", data={"data.mnist_path": "none.npz"})
-    config = configs.replace(configs.Config(model_name="flow"), DATA)
+        tflite.export(workdir, tmp_path / "out", data={"data.path": "none.npz"})
+    config = configs.replace(configs.create(model="flow"), DATA)
     write_json(tmp_path / "config.json", configs.to_dict(config))
     with pytest.raises(UserError, match="--model=flow runs Python and OpenCV"):
         tflite.export(tmp_path, tmp_path / "out")

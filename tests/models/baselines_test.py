@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf import configs, presets
+from lmvp_tf import configs
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.registry import MODELS, model_class
+from lmvp_tf.presets import named
 from lmvp_tf.training import supervised
 from lmvp_tf.training.checkpoint import TrainState, build_model
 
@@ -24,7 +25,7 @@ T0, T = 4, 7
 
 def tiny(name, **changes):
     """The config of a small baseline on videos of 7 frames of 32x32 pixels."""
-    config = dataclasses.replace(configs.Config(model_name=name))
+    config = dataclasses.replace(configs.create(model=name))
     values = {"data.size": 32, "data.num_frames": T, "data.num_inputs": T0}
     return configs.validate(configs.replace(config, values | TINY[name] | changes))
 
@@ -44,7 +45,7 @@ def built(name, **changes):
     ],
 )
 def test_the_paper_preset_has_the_published_number_of_parameters(name, dataset, parameters):
-    model = build_model(presets.get(dataset, "paper", name))
+    model = build_model(named.get(dataset, "paper", name))
     assert model.parameter_counts()["total"] == parameters
 
 
@@ -218,7 +219,7 @@ def test_an_unknown_model_is_refused_with_those_that_exist():
         ("dfn", {"model.kernel_size": 4}, "must be odd"),
         ("dfn", {"model.num_seen": 5}, "Received: 5, T0 = 4"),
         ("dfn", {"model.encoder_widths": (4,)}, "two widths or more"),
-        ("conv_lstm", {"model.patch_size": 5}, "multiple of model.patch_size"),
+        ("conv_lstm", {"model.patch_size": 5}, "multiples of model.patch_size"),
         ("fpm", {"model.units": 0}, "model.units must be above 0"),
     ],
 )

@@ -58,13 +58,13 @@ def test_the_horizon_is_free_and_its_beginning_does_not_depend_on_it(model, tiny
     )
 
 
-def test_clips_repeat_the_first_frame_on_the_left(model):
+def test_recordings_repeat_the_first_frame_on_the_left(model):
     video = np.arange(4, dtype="float32").reshape(1, 4, 1, 1, 1)
     clips = model.clips(tf.constant(video))
     np.testing.assert_array_equal(clips[0, :, 0, 0], [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3]])
 
 
-def test_clips_keep_the_channels_of_a_frame_together(model):
+def test_recordings_keep_the_channels_of_a_frame_together(model):
     video = np.arange(6, dtype="float32").reshape(1, 3, 1, 1, 2)
     clips = model.clips(tf.constant(video))
     np.testing.assert_array_equal(clips[0, 2, 0, 0], [0, 1, 2, 3, 4, 5])

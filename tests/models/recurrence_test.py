@@ -52,7 +52,7 @@ def test_every_model_learns_the_same_rolled_unrolled_and_recomputed(
 ):
     data = {path: value for path, value in tiny_values.items() if path.startswith("data")}
     values = tiny_values if name == "lmvp" else data | SETTINGS[name]
-    config = configs.replace(configs.Config(model_name=name), values)
+    config = configs.replace(configs.create(model=name), values)
 
     def gradients(**options):
         options = {f"training.{name}": value for name, value in options.items()}

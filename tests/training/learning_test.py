@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from lmvp_tf import configs
-from lmvp_tf.datasets import moving_mnist
+from lmvp_tf.datasets import bouncing_digits
 from lmvp_tf.training import algorithm1
 from lmvp_tf.training.checkpoint import TrainState
 
@@ -32,7 +32,7 @@ def config():
         "training.learning_rate": 5e-3,
         "training.rolled": False,
     }
-    return configs.validate(configs.replace(configs.Config(), values))
+    return configs.validate(configs.replace(configs.create(), values))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def video():
     digits[0, 6:22, 12:16] = 255
     digits[1, 8:20, 8:20] = 200
     digits[2, 6:22, 6:10] = digits[2, 18:22, 6:22] = 255
-    return moving_mnist.moving_mnist(
+    return bouncing_digits.moving_mnist(
         tf.constant(digits), tf.constant([0, 3]), 3, NUM_FRAMES, size=40, num_digits=1
     )
 

@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def config(tiny_config, digits_file):
-    return configs.replace(tiny_config, {"data.mnist_path": str(digits_file)})
+    return configs.replace(tiny_config, {"data.path": str(digits_file)})
 
 
 def weights(workdir, config):
@@ -149,7 +149,7 @@ def test_other_digits_than_the_run_began_with_are_refused(trained, tmp_path):
     digits = np.full((4, 28, 28), 9, np.uint8)
     np.savez(path, x_train=digits, x_test=digits)
     with pytest.raises(UserError, match="trained on other data"):
-        loop.train(configs.replace(config, {"data.mnist_path": str(path)}), workdir)
+        loop.train(configs.replace(config, {"data.path": str(path)}), workdir)
 
 
 def test_a_damaged_checkpoint_is_named(trained):
@@ -191,8 +191,8 @@ def test_a_baseline_trains_logs_and_comes_back(tiny_values, digits_file, tmp_pat
     values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
     values |= {"training.one_step_steps": 1, "training.max_steps": 2, "training.pretrain_steps": 1}
     values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
-    values["data.mnist_path"] = str(digits_file)
-    config = configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
+    values["data.path"] = str(digits_file)
+    config = configs.validate(configs.replace(configs.create(model="dfn"), values))
     assert loop.train(config, tmp_path / "run")
     assert configs.load(tmp_path / "run" / "config.json") == config
     with (tmp_path / "run" / "log.csv").open() as file:
@@ -207,10 +207,10 @@ def test_a_step_compiled_as_a_whole_with_its_batch_inside_trains_the_same(
     tiny_values, digits_file, tmp_path
 ):
     values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
-    values |= {"training.max_steps": 2, "data.mnist_path": str(digits_file)}
+    values |= {"training.max_steps": 2, "data.path": str(digits_file)}
     values |= {"data.num_frames": 5, "data.num_inputs": 3}
     values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
-    config = configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
+    config = configs.validate(configs.replace(configs.create(model="dfn"), values))
     compiled = configs.replace(config, {"training.jit_compile": True})
     loop.train(config, tmp_path / "plain")
     loop.train(compiled, tmp_path / "compiled")
@@ -222,9 +222,7 @@ def test_a_step_compiled_as_a_whole_with_its_batch_inside_trains_the_same(
 def test_a_model_without_weights_has_nothing_to_train_and_can_be_loaded(
     digits_file, tmp_path, capsys
 ):
-    config = configs.replace(
-        configs.Config(model_name="last_frame"), {"data.mnist_path": str(digits_file)}
-    )
+    config = configs.replace(configs.create(model="last_frame"), {"data.path": str(digits_file)})
     assert loop.train(config, tmp_path / "run")
     assert "last_frame has nothing to train." in capsys.readouterr().out
     assert weights(tmp_path / "run", config) == ([], 0)

@@ -47,7 +47,7 @@ def test_every_rate_rises_anew_when_a_later_phase_begins(tiny_config, model, exp
         "training.max_steps": 30,
         "training.phase_warmup_steps": 4,
     }
-    base = tiny_config if model == "lmvp" else configs.Config(model_name=model)
+    base = tiny_config if model == "lmvp" else configs.create(model=model)
     for optimizer in TrainState(configs.replace(base, settings)).optimizers.values():
         rates = []
         for step in (9, 10, 13, 19, 20, 21):

@@ -15,7 +15,7 @@ from skimage.registration import optical_flow_tvl1
 from skimage.transform import warp
 
 from lmvp_tf import configs
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.training.checkpoint import load_trained
 
 HERE = pathlib.Path(__file__).parent
@@ -34,10 +34,10 @@ COLUMNS = (
 def main():
     folder = HERE.parent / "lmvp-small"
     config = configs.load(folder / "config.json")
-    videos = open_videos(config.data)
+    videos = open_dataset(config)
     model, _ = load_trained(folder, config)
     errors = np.concatenate([_errors(model, batch) for batch in videos.test(batch_size=16)])
-    drive = videos.test_clips.count(videos.test_clips[0])
+    drive = videos.test_recordings.count(videos.test_recordings[0])
     groups = {
         f"project_video, first {BRIDGE} windows": slice(BRIDGE),
         f"project_video, the other {drive - BRIDGE}": slice(BRIDGE, drive),

@@ -14,7 +14,9 @@ import sys
 import numpy as np
 
 from lmvp_tf import configs
-from lmvp_tf.datasets import augmentation, highway
+from lmvp_tf.datasets import augmentation
+from lmvp_tf.datasets.highway import HighwaySettings
+from lmvp_tf.datasets.records import reader
 from lmvp_tf.training.checkpoint import load_trained
 
 HERE = pathlib.Path(__file__).parent
@@ -27,7 +29,7 @@ def main(runs):
         rows = {row["run"]: row for row in csv.DictReader(file)}
     for name, _, folder in (run.rpartition("=") for run in runs):
         config = configs.load(pathlib.Path(folder) / "config.json")
-        dataset = dataset or highway.open_dataset(configs.DataConfig().highway_path)
+        dataset = dataset or reader.open_dataset(HighwaySettings().path)
         model, trained = load_trained(pathlib.Path(folder), config)
         row = {"run": name, "step": trained.step, "cpu_seconds": round(trained.cpu_seconds)}
         for split, step in STEP.items():
@@ -42,8 +44,8 @@ def main(runs):
 def _ratios(model, data, dataset, split, step):
     """By clip: the MSE of every `step`-th window, and its ratio to the last frame's."""
     stride = {"frame_stride": data.frame_stride}
-    clips = highway.window_index(dataset, split, data.num_frames, step, **stride).clips
-    windows = highway.windows(dataset, split, data.num_frames, 16, stride=step, **stride)
+    clips = reader.window_index(dataset, split, data.num_frames, step, **stride).clips
+    windows = reader.windows(dataset, split, data.num_frames, 16, stride=step, **stride)
     errors = np.concatenate([_errors(model, data, batch) for batch in windows])
     row = {}
     for clip in dict.fromkeys(clips):
@@ -54,7 +56,7 @@ def _ratios(model, data, dataset, split, step):
 
 def _errors(model, data, batch):
     """Squared error of the model and of the last frame, means over each window, [B, 2]."""
-    video = augmentation.fit(batch, data.size).numpy()
+    video = augmentation.fit(batch, data.height, data.width).numpy()
     inputs, truth = np.split(video, [data.num_inputs], axis=1)
     predicted = np.asarray(model(inputs, num_predicted=truth.shape[1]))
     systems = (predicted, inputs[:, -1:])

@@ -3,7 +3,7 @@
     python results/moving_mnist/tuning/feature_change.py [mnist.npz]
 
 Of every published LMVP that feeds motion to G, on the first 32 validation sequences; the digits
-as `--mnist_path` of run_train.py takes them.
+as `--data_path` of run_train.py takes them.
 """
 
 import csv
@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from lmvp_tf import configs
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.training.checkpoint import load_trained
 
 HERE = pathlib.Path(__file__).parent
@@ -36,9 +36,9 @@ def main(mnist_path=""):
             config = configs.load(folder / "config.json")
             if config.model.motion == "none":
                 continue
-            config = configs.replace(config, {"data.mnist_path": mnist_path})
+            config = configs.replace(config, {"data.path": mnist_path})
             if video is None:
-                video = next(iter(open_videos(config.data).validation(32, 32)))
+                video = next(iter(open_dataset(config).validation(32, 32)))
             model, _ = load_trained(folder, config)
             features = np.asarray(model.leak(model.clips(video)))
             motions = np.asarray(model.guide(features[:, :-1])[0])

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmvp_tf.datasets import highway, highway_builder, highway_records
-from lmvp_tf.datasets.highway_builder import BuildOptions, build
+from lmvp_tf.datasets.records import builder, reader, tfrecords
+from lmvp_tf.datasets.records.builder import BuildOptions, build
 from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import RunError, UserError
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "data/build_highway.py"
+SCRIPT = pathlib.Path(__file__).parents[3] / "data" / "build_highway.py"
 SMALL = FrameOptions(size=16)
 
 
@@ -96,7 +96,7 @@ def test_frames_and_windows_are_counted(tmp_path, output):
 
 
 def test_shards_hold_contiguous_frames_of_one_clip(source, output, monkeypatch):
-    monkeypatch.setattr(highway_records, "SHARD_FRAMES", 16)
+    monkeypatch.setattr(tfrecords, "SHARD_FRAMES", 16)
     index = build([source], output, options())
     found = [(shard["file"], shard["first_frame"], shard["frames"]) for shard in index["shards"]]
     assert found == [
@@ -105,9 +105,9 @@ def test_shards_hold_contiguous_frames_of_one_clip(source, output, monkeypatch):
         ("train-drive-0000032.tfrecord", 32, 8),
         ("test-drive-0000040.tfrecord", 40, 10),
     ]
-    dataset = highway.open_dataset(output)
+    dataset = reader.open_dataset(output)
     np.testing.assert_array_equal(dataset.splits["train"].frames, drive(50)[:40])
-    assert len(highway.window_index(dataset, "train", 6).starts) == 35  # also across shards
+    assert len(reader.window_index(dataset, "train", 6).starts) == 35  # also across shards
 
 
 def test_inputs_of_all_kinds_mix(tmp_path, output):
@@ -131,7 +131,7 @@ def test_rgb(tmp_path, output):
     frames = drive(10, 0, 16, 3)
     source = folder(tmp_path / "drive", frames)
     build([source], output, options("test:drive", frames=FrameOptions(size=16, channels=3)))
-    np.testing.assert_array_equal(highway.open_dataset(output).splits["test"].frames, frames)
+    np.testing.assert_array_equal(reader.open_dataset(output).splits["test"].frames, frames)
 
 
 def test_a_second_build_gives_the_same_bytes(source, output, tmp_path):
@@ -170,7 +170,7 @@ def test_a_damaged_index_is_replaced_only_when_asked(source, output):
     with pytest.raises(UserError, match="damaged; --overwrite replaces"):
         build([source], output, options())
     build([source], output, options(overwrite=True))
-    assert len(highway.open_dataset(output).splits["train"].frames) == 40
+    assert len(reader.open_dataset(output).splits["train"].frames) == 40
 
 
 def interrupt(*unused):
@@ -179,18 +179,18 @@ def interrupt(*unused):
 
 def test_an_interrupted_build_leaves_nothing_behind(source, output, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(highway_builder.contact_sheet, "write", interrupt)
+        patch.setattr(builder.contact_sheet, "write", interrupt)
         with pytest.raises(KeyboardInterrupt):
             build([source], output, options())
     assert contents(output) == {}
     build([source], output, options())
-    assert len(highway.open_dataset(output).splits["train"].frames) == 40
+    assert len(reader.open_dataset(output).splits["train"].frames) == 40
 
 
 def test_an_interrupted_build_leaves_the_old_dataset_whole(source, output, monkeypatch):
     build([source], output, options())
     before = contents(output)
-    monkeypatch.setattr(highway_builder.contact_sheet, "write", interrupt)
+    monkeypatch.setattr(builder.contact_sheet, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build([source], output, options("paper", overwrite=True))
     assert contents(output) == before
@@ -198,11 +198,11 @@ def test_an_interrupted_build_leaves_the_old_dataset_whole(source, output, monke
 
 def test_without_its_index_a_dataset_does_not_open(source, output, monkeypatch):
     build([source], output, options())
-    monkeypatch.setattr(highway_builder.files, "write_json", interrupt)  # the very last write
+    monkeypatch.setattr(builder.files, "write_json", interrupt)  # the very last write
     with pytest.raises(KeyboardInterrupt):
         build([source], output, options("paper", overwrite=True))
     with pytest.raises(UserError, match="no Highway dataset"):
-        highway.open_dataset(output)
+        reader.open_dataset(output)
 
 
 def test_what_a_killed_build_left_is_removed(source, output):
@@ -224,13 +224,13 @@ def test_no_input_is_an_error(output):
         build([], output, options())
 
 
-def test_clips_of_one_name_get_different_ones(tmp_path):
+def test_recordings_of_one_name_get_different_ones(tmp_path):
     paths = [tmp_path / part / "my drive,1.mp4" for part in "abc"]
     for path in paths:
         path.parent.mkdir()
         path.touch()
     expected = ["my_drive_1", "my_drive_1-2", "my_drive_1-3"]
-    assert highway_builder.clip_names(paths) == expected
+    assert builder.clip_names(paths) == expected
 
 
 def test_the_contact_sheet_shows_frames_of_each_split(source, output):
@@ -245,7 +245,7 @@ def test_the_contact_sheet_shows_frames_of_each_split(source, output):
 def test_the_summary_names_what_was_found(tmp_path, output):
     frames = np.concatenate([drive(20, 1), drive(20, 2)])
     source = hdf5(tmp_path / "night.h5", np.concatenate([frames, frames[-1:].repeat(6, axis=0)]))
-    text = highway_builder.summary(build([source], output, options("test:night@20-")))
+    text = builder.summary(build([source], output, options("test:night@20-")))
     assert "night                         46        6     1     0       0" in text
     assert "20 / 15" in text
     assert "night: cuts at frame 20" in text
@@ -263,7 +263,7 @@ def test_the_script_builds_from_several_inputs(tmp_path, output):
     done = run_script("--input", *inputs, "--output", output, "--size=16", "--split=test:b")
     assert done.returncode == 0, done.stderr
     assert "19 / 14" in done.stdout  # 20 training frames, less one for validation
-    assert len(highway.open_dataset(output).splits["test"].frames) == 20
+    assert len(reader.open_dataset(output).splits["test"].frames) == 20
 
 
 @pytest.mark.slow
@@ -275,11 +275,6 @@ def test_the_scripts_errors_are_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture(scope="module")
-def script(load_script):
-    return load_script(SCRIPT)
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -287,5 +282,6 @@ def script(load_script):
         ("--size 8 a --input=b c", "--size 8 a --input=b c"),
     ],
 )
-def test_words_after_input_are_all_inputs(script, words, expected):
-    assert script._spread_inputs(words.split()) == expected.split()
+def test_words_after_input_are_all_inputs(load_command, words, expected):
+    command = load_command("build_dataset")
+    assert command._spread_inputs(words.split()) == expected.split()

@@ -19,7 +19,7 @@ import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from lmvp_tf import configs
-from lmvp_tf.datasets.videos import open_videos
+from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import atomic_path, write_json
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
@@ -38,7 +38,7 @@ def dump_run(config, workdir, directory):
         cannot be used.
       RunError: a file cannot be written.
     """
-    videos = open_videos(config.data)
+    videos = open_dataset(config)
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config)
     if not state.optimizers:
@@ -61,7 +61,7 @@ def load_run(config, workdir, path):
       UserError: the workdir is of another config, or the file does not fit.
     """
     claim_workdir(config, workdir)
-    claim_data(open_videos(config.data), workdir)
+    claim_data(open_dataset(config), workdir)
     return load(path, TrainState(config), workdir)
 
 
@@ -71,7 +71,7 @@ def dump(config, state, videos, directory):
     Args:
       config: the Config.
       state: the TrainState to start from.
-      videos: the dataset, from `open_videos`.
+      videos: the dataset, from `open_dataset`.
       directory: a pathlib.Path, made when it is missing.
 
     Returns:

@@ -14,9 +14,10 @@ import pathlib
 
 import numpy as np
 
-from lmvp_tf import clips, configs
+from lmvp_tf import configs
 from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.prediction import clips
 
 _BATCH = 16  # videos predicted at a time
 _EAGER_VIDEOS = 8  # making a graph takes about as long as predicting so many videos without one
@@ -171,7 +172,7 @@ def load_workdir(path):
     data = config.data
     return Predictor(
         _as_graph(model, data),
-        (data.num_inputs, data.size, data.size, data.channels),
+        (data.num_inputs, *data.frame_shape),
         data.num_frames - data.num_inputs,
         config.model_name,
         config,
@@ -183,7 +184,7 @@ def _as_graph(model, data):
     import tensorflow as tf
 
     videos = collections.Counter()
-    shape = (None, data.num_inputs, data.size, data.size, data.channels)
+    shape = (None, data.num_inputs, *data.frame_shape)
 
     @functools.cache
     def graph(horizon):

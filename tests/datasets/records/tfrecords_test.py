@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf.datasets import highway_records
+from lmvp_tf.datasets.records import tfrecords
 from lmvp_tf.errors import RunError
 
 SHAPE = (8, 8, 3)
@@ -22,14 +22,14 @@ def frames():
 @pytest.fixture
 def shard(tmp_path, frames):
     path = tmp_path / "train-drive-0000010.tfrecord"
-    highway_records.write_shard(path, frames, range(10, 20, 2), FACTS)
+    tfrecords.write_shard(path, frames, range(10, 20, 2), FACTS)
     return path
 
 
 def read(data, shape=SHAPE, intact=False):
     """(numbers, or None for a bad record; messages of the bad records)."""
-    records = list(highway_records.read_shard(data, shape, intact))
-    bad = [isinstance(record, highway_records.BadRecord) for record in records]
+    records = list(tfrecords.read_shard(data, shape, intact))
+    bad = [isinstance(record, tfrecords.BadRecord) for record in records]
     numbers = [None if b else record[1] for b, record in zip(bad, records, strict=True)]
     return numbers, [str(record) for b, record in zip(bad, records, strict=True) if b]
 
@@ -65,21 +65,21 @@ def test_tensorflow_reads_every_feature(shard, frames):
 def test_the_checksum_is_tensorflows(shard):
     data = shard.read_bytes()
     length, crc = struct.unpack_from("<QI", data)
-    assert highway_records.masked_crc32c(data[:8]) == crc
+    assert tfrecords.masked_crc32c(data[:8]) == crc
     (footer,) = struct.unpack_from("<I", data, 12 + length)
-    assert highway_records.masked_crc32c(data[12 : 12 + length]) == footer
+    assert tfrecords.masked_crc32c(data[12 : 12 + length]) == footer
 
 
 @pytest.mark.parametrize("intact", [True, False])
 def test_a_shard_comes_back_as_it_was_written(shard, frames, intact):
-    records = list(highway_records.read_shard(shard.read_bytes(), SHAPE, intact))
+    records = list(tfrecords.read_shard(shard.read_bytes(), SHAPE, intact))
     np.testing.assert_array_equal([frame for frame, _ in records], frames)
     assert [number for _, number in records] == [10, 12, 14, 16, 18]
 
 
 def test_the_same_frames_give_the_same_bytes_and_their_sha256(tmp_path, shard, frames):
     path = tmp_path / "again.tfrecord"
-    digest = highway_records.write_shard(path, frames, range(10, 20, 2), FACTS)
+    digest = tfrecords.write_shard(path, frames, range(10, 20, 2), FACTS)
     assert path.read_bytes() == shard.read_bytes()
     assert digest == hashlib.sha256(shard.read_bytes()).hexdigest()
 
@@ -130,4 +130,4 @@ def test_other_records_are_refused(tmp_path):
 def test_what_cannot_be_written_is_a_run_error(tmp_path, frames):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match="cannot write"):
-        highway_records.write_shard(tmp_path / "file" / "a.tfrecord", frames, range(5), FACTS)
+        tfrecords.write_shard(tmp_path / "file" / "a.tfrecord", frames, range(5), FACTS)

@@ -9,9 +9,9 @@ import pytest
 
 from lmvp_tf import configs
 from lmvp_tf.errors import UserError
-from lmvp_tf.export import xla_step
 from lmvp_tf.training import loop
 from lmvp_tf.training.checkpoint import TrainState, load_trained
+from lmvp_tf.training.offline import compiled_step
 
 pytest.importorskip("jax")
 
@@ -21,9 +21,9 @@ def config(tiny_values, digits_file):
     values = {path: value for path, value in tiny_values.items() if path[:5] != "model"}
     values |= {"model.encoder_widths": (4, 4), "model.kernel_size": 3}
     values |= {"model.decoder_widths": (4,), "model.pixel_widths": (4,)}
-    values |= {"data.num_frames": 5, "data.num_inputs": 3, "data.mnist_path": str(digits_file)}
+    values |= {"data.num_frames": 5, "data.num_inputs": 3, "data.path": str(digits_file)}
     values |= {"training.one_step_steps": 2, "training.max_steps": 4, "training.pretrain_steps": 2}
-    return configs.validate(configs.replace(configs.Config(model_name="dfn"), values))
+    return configs.validate(configs.replace(configs.create(model="dfn"), values))
 
 
 def run_steps(directory, *options):
@@ -33,13 +33,13 @@ def run_steps(directory, *options):
 
 @pytest.mark.slow
 def test_steps_run_by_jax_in_two_parts_come_back_as_the_loops_own(config, tmp_path):
-    lines = xla_step.dump_run(config, None, tmp_path / "steps")
+    lines = compiled_step.dump_run(config, None, tmp_path / "steps")
     assert "starts at step 0" in lines[1]
     run_steps(tmp_path / "steps", "--steps=3")
     trained = tmp_path / "steps" / "trained.npz"
     output = run_steps(tmp_path / "steps", f"--state={trained}")
     assert "one_step: compiled" not in output  # step 3 is of the other phase
-    assert xla_step.load_run(config, tmp_path / "back", trained) == 4
+    assert compiled_step.load_run(config, tmp_path / "back", trained) == 4
     loop.train(config, tmp_path / "here")
     back, here = (load_trained(tmp_path / name, config) for name in ("back", "here"))
     assert back[1].step == here[1].step == 4
@@ -59,7 +59,7 @@ def test_steps_run_by_jax_in_two_parts_come_back_as_the_loops_own(config, tmp_pa
 def test_the_program_is_what_a_plugin_of_jax_takes(config, tmp_path):
     from jax._src.lib import xla_client
 
-    xla_step.dump_run(config, None, tmp_path)
+    compiled_step.dump_run(config, None, tmp_path)
     program = xla_client.XlaComputation((tmp_path / "open_loop.hlo").read_bytes())
     mlir = xla_client._xla.mlir
     module = mlir.xla_computation_to_mlir_module(program)
@@ -69,7 +69,7 @@ def test_the_program_is_what_a_plugin_of_jax_takes(config, tmp_path):
 
 def test_every_variable_of_the_state_has_a_name_of_its_own(tiny_config):
     state = TrainState(tiny_config)
-    named = xla_step.state_variables(state)
+    named = compiled_step.state_variables(state)
     expected = (
         3 + len(state.model.variables) + sum(len(o.variables) for o in state.optimizers.values())
     )
@@ -87,13 +87,13 @@ def test_a_wrong_state_is_refused_and_leaves_no_checkpoint(config, tmp_path, con
     path = tmp_path / "trained.npz"
     path.write_bytes(b"") if content == b"" else np.savez(path, **content)
     with pytest.raises(UserError, match=message):
-        xla_step.load_run(config, tmp_path / "run", path)
+        compiled_step.load_run(config, tmp_path / "run", path)
     assert not (tmp_path / "run" / "checkpoints" / "checkpoint").exists()
 
 
 def test_a_model_that_has_nothing_to_train_has_no_step_to_dump(digits_file, tmp_path):
-    config = configs.Config(model_name="last_frame")
-    config = configs.replace(config, {"data.mnist_path": str(digits_file)})
+    config = configs.create(model="last_frame")
+    config = configs.replace(config, {"data.path": str(digits_file)})
     with pytest.raises(UserError, match="--model=last_frame has nothing to train"):
-        xla_step.dump_run(config, None, tmp_path / "steps")
+        compiled_step.dump_run(config, None, tmp_path / "steps")
     assert not (tmp_path / "steps").exists()

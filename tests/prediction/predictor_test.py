@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 import lmvp_tf
-from lmvp_tf import configs, files, prediction
+from lmvp_tf import configs, files
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export.endpoints import use_filter
+from lmvp_tf.prediction.predictor import Predictor, _as_graph, load_saved_model
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 
 RNG = np.random.default_rng(0)
@@ -36,7 +37,7 @@ def fade(frames, horizon):
 
 
 def fading(channels=1, **settings):
-    return prediction.Predictor(fade, (4, 16, 16, channels), 3, **{"config": "any", **settings})
+    return Predictor(fade, (4, 16, 16, channels), 3, **{"config": "any", **settings})
 
 
 class Fade(tf.Module):
@@ -82,8 +83,8 @@ def test_a_model_of_more_than_tensorflow_stays_out_of_a_graph():
         def __call__(self, frames, num_predicted):
             return tf.constant(fade(frames.numpy(), num_predicted))  # a graph has no numpy()
 
-    data = types.SimpleNamespace(num_inputs=4, size=16, channels=1)
-    function = prediction._as_graph(Model(), data)
+    data = types.SimpleNamespace(num_inputs=4, frame_shape=(16, 16, 1))
+    function = _as_graph(Model(), data)
     frames = RNG.random((2, 4, 16, 16, 1), np.float32)
     for _ in range(6):
         np.testing.assert_array_equal(function(frames, 2), fade(frames, 2))
@@ -109,7 +110,7 @@ def test_many_videos_are_predicted_in_parts():
         return fade(frames, horizon)
 
     videos = RNG.random((35, 4, 16, 16, 1), np.float32)
-    predictor = prediction.Predictor(function, (4, 16, 16, 1), 3, config="any")
+    predictor = Predictor(function, (4, 16, 16, 1), 3, config="any")
     np.testing.assert_array_equal(predictor.predict(videos), fade(videos, 3))
     assert max(sizes) < 35
 
@@ -150,10 +151,10 @@ def test_horizons_and_values_that_cannot_be():
     frames = np.zeros((4, 16, 16), np.uint8)
     with pytest.raises(UserError, match="horizon must be 1 or more. Received: 0"):
         fading().predict(frames, horizon=0)
-    broken = prediction.Predictor(lambda x, s: x / 0, (4, 16, 16, 1), 3)
+    broken = Predictor(lambda x, s: x / 0, (4, 16, 16, 1), 3)
     with np.errstate(all="ignore"), pytest.raises(RunError, match="values that are not finite"):
         broken.predict(frames)
-    wild = prediction.Predictor(lambda x, s: x[:, :s] * 4 - 1, (4, 16, 16, 1), 2)
+    wild = Predictor(lambda x, s: x[:, :s] * 4 - 1, (4, 16, 16, 1), 2)
     assert set(wild.predict(frames + np.uint8(200)).ravel()) == {1.0}
     assert set(wild.predict(frames).ravel()) == {0.0}
 
@@ -184,7 +185,7 @@ def test_a_saved_model_predicts_as_its_endpoint_does(tmp_path, batch):
 )
 def test_saved_models_of_another_kind_are_refused(tmp_path, model, message):
     with pytest.raises(UserError, match=message):
-        prediction.load_saved_model(model.save(tmp_path / "1"))
+        load_saved_model(model.save(tmp_path / "1"))
 
 
 def test_what_is_no_model_is_told(tmp_path):
@@ -196,7 +197,7 @@ def test_what_is_no_model_is_told(tmp_path):
     with pytest.raises(UserError, match=r"serving/10 cannot be loaded"):
         lmvp_tf.load(tmp_path / "serving" / "10")
     with pytest.raises(UserError, match="is no SavedModel, it has no saved_model.pb$"):
-        prediction.load_saved_model(tmp_path)
+        load_saved_model(tmp_path)
     with pytest.raises(UserError, match="is no workdir of run_train.py"):
         lmvp_tf.load(tmp_path)
     with pytest.raises(UserError, match=r"none\.tflite: no such file"):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lmvp_tf.datasets import highway_segments
+from lmvp_tf.datasets.records import segments
 from lmvp_tf.datasets.video_sources import Clip
 from lmvp_tf.errors import UserError
 
@@ -28,7 +28,7 @@ def clip_of(frames, gaps=()):
 
 def analyse(frames, gaps=(), splits=None):
     splits = np.zeros(len(frames), np.int64) if splits is None else np.array(splits)
-    return highway_segments.analyse(clip_of(frames, gaps), splits)
+    return segments.analyse(clip_of(frames, gaps), splits)
 
 
 def lengths(found):
@@ -37,30 +37,30 @@ def lengths(found):
 
 def test_cuts_between_drives_are_found():
     frames = np.concatenate([drive(20, 1), drive(15, 2), drive(25, 3)])
-    assert highway_segments.find_cuts(frames).tolist() == [20, 35]
-    assert highway_segments.find_cuts(frames.repeat(3, -1)).tolist() == [20, 35]
+    assert segments.find_cuts(frames).tolist() == [20, 35]
+    assert segments.find_cuts(frames.repeat(3, -1)).tolist() == [20, 35]
 
 
 def test_two_cuts_in_quick_succession_are_both_found():
     frames = np.concatenate([drive(20, 1), drive(2, 2), drive(20, 3)])
-    assert highway_segments.find_cuts(frames).tolist() == [20, 22]
+    assert segments.find_cuts(frames).tolist() == [20, 22]
 
 
 def test_a_splice_inside_one_drive_is_a_cut():
     frames = drive(100)
     frames = np.concatenate([frames[:20], frames[60:80]])
-    assert highway_segments.find_cuts(frames).tolist() == [20]
+    assert segments.find_cuts(frames).tolist() == [20]
 
 
 def test_a_steady_drive_has_no_cut():
-    assert len(highway_segments.find_cuts(drive(60))) == 0
-    assert len(highway_segments.find_cuts(drive(1))) == 0
+    assert len(segments.find_cuts(drive(60))) == 0
+    assert len(segments.find_cuts(drive(1))) == 0
 
 
 def test_a_jump_of_the_exposure_is_no_cut():
     frames = drive(30).astype(float)
     frames[15:] = frames[15:] * 0.5 + 40
-    assert len(highway_segments.find_cuts(frames.astype(np.uint8))) == 0
+    assert len(segments.find_cuts(frames.astype(np.uint8))) == 0
 
 
 def test_a_bridges_shadow_is_no_cut():
@@ -72,7 +72,7 @@ def test_a_bridges_shadow_is_no_cut():
         frames[t] *= (1 - 0.6 * (entered - left))[:, None, None]
     pairs = itertools.pairwise(frames.reshape(40, -1))
     assert max(1 - np.corrcoef(a, b)[0, 1] for a, b in pairs) > 0.1  # no small change
-    assert len(highway_segments.find_cuts(frames.astype(np.uint8))) == 0
+    assert len(segments.find_cuts(frames.astype(np.uint8))) == 0
 
 
 def test_slow_motion_is_one_segment_without_its_repeats():
@@ -121,7 +121,7 @@ def test_frames_outside_the_split_are_counted_and_left_out():
 
 
 def assign(text, count=100, name="a", before=0, validation=0.0):
-    rule = highway_segments.parse_split(text, ["a", "b"], validation)
+    rule = segments.parse_split(text, ["a", "b"], validation)
     return rule.assign(name, np.arange(0, 2 * count, 2), before)  # as of stride 2
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmvp_tf import clips
 from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.prediction import clips
 
 GREY = FrameOptions(size=16)
 

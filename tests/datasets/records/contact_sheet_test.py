@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from lmvp_tf.datasets import contact_sheet
-from lmvp_tf.datasets.highway_segments import Analysis, Segment
+from lmvp_tf.datasets.records import contact_sheet
+from lmvp_tf.datasets.records.segments import Analysis, Segment
 from lmvp_tf.datasets.video_sources import Clip
 
 TRAIN, TEST, CUT = (70, 140, 70), (180, 60, 60), (60, 90, 200)  # colours around the pictures

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 from tqdm import tqdm
 
-from lmvp_tf.clips import check_contrast, output_suffix
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.figures import LABELS, film, prediction_figure
 from lmvp_tf.files import atomic_path
 from lmvp_tf.metrics import psnr
+from lmvp_tf.prediction.clips import check_contrast, output_suffix
 
 _WINDOWS = 16  # predicted at a time
 _MOST_BYTES = 2**32  # of predictions, which are held in memory

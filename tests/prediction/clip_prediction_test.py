@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from lmvp_tf import clip_prediction
 from lmvp_tf.errors import UserError
-from lmvp_tf.prediction import Predictor
+from lmvp_tf.prediction import clip_prediction
+from lmvp_tf.prediction.predictor import Predictor
 
 SIZE, NUM_INPUTS, HORIZON = 16, 3, 4
 LEVEL = 8  # between two places, so that an MP4 keeps them apart
@@ -92,7 +92,7 @@ def test_more_windows_than_are_predicted_at_a_time():
         (10, {"horizon": 0}, "horizon must be 1 or more"),
     ],
 )
-def test_clips_and_options_that_do_not_fit_say_why(length, options, message):
+def test_recordings_and_options_that_do_not_fit_say_why(length, options, message):
     clip = np.zeros((length, SIZE, SIZE, 3), np.float32)
     clip[::2] = 1
     with pytest.raises(UserError, match=message):

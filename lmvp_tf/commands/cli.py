@@ -33,6 +33,7 @@ def run(main):
             print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
             sys.exit(2 if isinstance(error, UserError) else 1)
 
+    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__  # what --help shows
     app.run(guarded, flags_parser=_parse_flags)
 
 

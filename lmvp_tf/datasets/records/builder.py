@@ -17,8 +17,9 @@ import tempfile
 import keras
 
 from lmvp_tf import files
-from lmvp_tf.datasets import contact_sheet, highway_records, highway_segments, video_sources
-from lmvp_tf.datasets.highway_records import INDEX, SPLITS
+from lmvp_tf.datasets import video_sources
+from lmvp_tf.datasets.records import contact_sheet, segments, tfrecords
+from lmvp_tf.datasets.records.tfrecords import INDEX, SPLITS
 from lmvp_tf.errors import RunError, UserError
 
 SHEET = "contact_sheet.png"
@@ -32,7 +33,7 @@ class BuildOptions:
 
     Attributes:
       frames: FrameOptions.
-      split: see highway_segments.SPLIT_SYNTAX.
+      split: see segments.SPLIT_SYNTAX.
       validation: share of each clip's training frames, at their end, that become validation.
       overwrite: a complete dataset of other parameters may be replaced.
       progress: show a progress bar on stdout.
@@ -65,7 +66,7 @@ def build(inputs, output, options):
     inputs = [pathlib.Path(path) for path in inputs]
     output = pathlib.Path(output)
     names = clip_names(inputs)
-    rule = highway_segments.parse_split(options.split, names, options.validation)
+    rule = segments.parse_split(options.split, names, options.validation)
     parameters = _parameters(inputs, options)
     _refuse_other(output, parameters, options.overwrite)
     with _staging_folder(output) as staging:
@@ -141,7 +142,7 @@ def _write_clips(inputs, names, rule, staging, options):
         clip = _read_clip(path, name, options)
         splits = rule.assign(name, clip.numbers, before)
         before += len(clip.frames)
-        found = highway_segments.analyse(clip, splits)
+        found = segments.analyse(clip, splits)
         facts = {"clip_id": clip_id, "clip": name, "source": clip.source, "fps": clip.fps}
         for segment_id, segment in enumerate(found.segments):
             shards += _write_segment(clip, segment, segment_id, facts, staging)
@@ -170,13 +171,13 @@ def _read_clip(path, name, options):
 def _write_segment(clip, segment, segment_id, facts, folder):
     """Writes a segment in shards of up to SHARD_FRAMES frames. Returns a list of Shard."""
     entries = []
-    for start in range(0, len(segment.positions), highway_records.SHARD_FRAMES):
-        positions = segment.positions[start : start + highway_records.SHARD_FRAMES]
+    for start in range(0, len(segment.positions), tfrecords.SHARD_FRAMES):
+        positions = segment.positions[start : start + tfrecords.SHARD_FRAMES]
         numbers = clip.numbers[positions]
         file = f"{segment.split}-{facts['clip']}-{numbers[0]:07d}.tfrecord"
-        digest = highway_records.write_shard(folder / file, clip.frames[positions], numbers, facts)
+        digest = tfrecords.write_shard(folder / file, clip.frames[positions], numbers, facts)
         entries.append(
-            highway_records.Shard(
+            tfrecords.Shard(
                 file=file,
                 split=segment.split,
                 clip=facts["clip"],
@@ -223,8 +224,8 @@ def _index(parameters, clips, shards):
         for split in SPLITS
     }
     return {
-        "format": highway_records.FORMAT,
-        "version": highway_records.FORMAT_VERSION,
+        "format": tfrecords.FORMAT,
+        "version": tfrecords.FORMAT_VERSION,
         "parameters": parameters,
         "window": WINDOW,
         "splits": totals,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lmvp_tf.datasets import bouncing_digits as mm
 from lmvp_tf.datasets import mnist
-from lmvp_tf.datasets import moving_mnist as mm
+from lmvp_tf.datasets.frame_hash import data_hash
 from lmvp_tf.errors import RunError, UserError
 
 SEED = tf.constant([5, 6], tf.int64)
@@ -214,7 +215,7 @@ def test_test_set_of_mlxtends_digits_is_the_published_one(monkeypatch):
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
     digits = mnist.load_digits()
-    found = mm.data_hash(mm.test_batches(digits.test))
+    found = data_hash(mm.test_batches(digits.test))
     assert found == "4aba37b2aeaa34ec9a16f9870e1255eda6e94c39dffac87db4bf5472e7601a6c"
     mm.check_test_hash(digits.sha256, 10_000, found)
     with pytest.raises(RunError, match=found):
@@ -227,10 +228,10 @@ def test_data_hash_is_of_the_pixels_in_order(digits):
     (videos,) = mm.test_batches(digits, 11)
     expected = hashlib.sha256(to_uint8(videos).tobytes()).hexdigest()
     for batch_size in (3, 11):
-        assert mm.data_hash(mm.test_batches(digits, 11, batch_size)) == expected
+        assert data_hash(mm.test_batches(digits, 11, batch_size)) == expected
     rounded_otherwise = to_uint8(videos)[..., None] / np.float32(255)
-    assert mm.data_hash([rounded_otherwise]) == expected
-    assert mm.data_hash([videos[::-1]]) != expected
+    assert data_hash([rounded_otherwise]) == expected
+    assert data_hash([videos[::-1]]) != expected
 
 
 @pytest.fixture(name="official", scope="module")
@@ -250,7 +251,7 @@ def test_official_test_set(official):
     assert batches[0].dtype == np.float32
     np.testing.assert_array_equal(to_uint8(np.concatenate(batches)), expected)
     expected_hash = hashlib.sha256(expected.tobytes()).hexdigest()
-    assert mm.data_hash(mm.official_test_batches(path, 5)) == expected_hash
+    assert data_hash(mm.official_test_batches(path, 5)) == expected_hash
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "no npy", "shape", "dtype"])

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from lmvp_tf.datasets import video_sources
-from lmvp_tf.datasets.highway_records import SPLITS
+from lmvp_tf.datasets.records.tfrecords import SPLITS
 from lmvp_tf.errors import UserError
 
 PAPER_FRAMES = (16_000, 4_000)  # train, test

