@@ -18,92 +18,11 @@ from lmvp_tf.datasets.base import DataSettings
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.registry import model_class
-from lmvp_tf.settings import flatten, setting
+from lmvp_tf.recipe import LossConfig, TrainingConfig
+from lmvp_tf.settings import flatten
 
 VERSION = 2  # of config.json
 _IDENTITY = {"dataset", "model_name", "version"}  # what the other fields are fields of
-
-
-@dataclasses.dataclass(frozen=True)
-class LossConfig:
-    """Eq. 4 and what it leaves open. Every loss is a mean over elements, whatever their number."""
-
-    reconstruction: str = setting("bce", choices=("bce", "mse"))
-    gdl_weight: float = 0.0  # weight of the gradient difference loss in L_recons
-    gdl_alpha: float = 1.0  # exponent of the gradient difference loss
-    gamma: float = 0.1  # weight of Eq. 3 in Eq. 4
-    input_weight: float = 1.0  # weight of one-step predictions of the frames up to T0
-    pretrain_learner_weight: float = 0.0  # weight of Eq. 2 on theta_M in pre-training; the paper: 0
-
-    def validate(self) -> None:
-        """Refuses what cannot work together.
-
-        Raises:
-          UserError: naming the field, what it may hold, and what it holds.
-        """
-        if self.gdl_alpha < 1:
-            raise UserError(
-                "losses.gdl_alpha must be 1 or more: below 1 its gradient is infinite at a perfect "
-                f"prediction. Received: {self.gdl_alpha}"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingConfig:
-    """Algorithm 1 and its optimizers. A step is one batch, in either phase.
-
-    Pre-training is to last "until convergence" (Algorithm 1, line 6), which shows only while it
-    runs. So a run may be continued with other lengths of its phases. log.csv tells which phase each
-    step was in.
-    """
-
-    batch_size: int = setting(8, positive=True)
-    seed: int = 0
-    # First steps of pre-training: every prediction from real frames.
-    one_step_steps: int = setting(0, resumable=True)
-    pretrain_steps: int = setting(0, resumable=True)  # lines 4-6
-    max_steps: int = setting(100, positive=True, resumable=True)  # lines 4-18 together
-    # End earlier, after so many seconds of training; 0: no limit.
-    max_seconds: float = setting(0.0, resumable=True)
-    learning_rate: float = 1e-3  # Adam, theta_G; and theta_F, theta_M in pre-training
-    guider_learning_rate: float = 1e-3  # Adam, theta_M in the main loop
-    discriminator_learning_rate: float = 1e-4  # Adam, theta_D by Eq. 1
-    train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
-    warmup_steps: int = 0  # the learning rates rise linearly over these steps
-    phase_warmup_steps: int = 0  # and over these anew when a later phase begins
-    # Of the rates: "cosine" to 0, "halve" at each fifth of the run.
-    decay: str = setting("none", choices=("none", "cosine", "halve"))
-    # Adam: what stays of its mean of squared gradients at every step.
-    beta_2: float = setting(0.999, below=1)
-    clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
-    backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
-    # Loops over time as `while` loops: a smaller graph, sooner ready.
-    rolled: bool = setting(True, resumable=True)
-    # G on all real frames in one call; False: less memory.
-    frames_together: bool = setting(True, resumable=True)
-    # G's filters anew in the backward pass: less memory, more time.
-    recompute: bool = setting(False, resumable=True)
-    jit_compile: bool = False  # compile the whole step by XLA
-    # "float16" is with loss scaling.
-    mixed_precision: str = setting("none", choices=("none", "bfloat16", "float16"))
-    # Steps between lines of log.csv and TensorBoard's scalars.
-    log_every: int = setting(10, positive=True, resumable=True)
-    # Steps between validations, with pictures.
-    validate_every: int = setting(250, positive=True, resumable=True)
-    validation_sequences: int = setting(64, positive=True, resumable=True)
-    checkpoint_seconds: float = setting(120.0, resumable=True)  # between checkpoints
-
-    def validate(self) -> None:
-        """Refuses what cannot work together.
-
-        Raises:
-          UserError: naming the field, what it may hold, and what it holds.
-        """
-        if not self.one_step_steps <= self.pretrain_steps:
-            raise UserError(
-                "training.one_step_steps are the first of training.pretrain_steps and cannot be "
-                f"more. Received: {self.one_step_steps} > {self.pretrain_steps}"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,13 +85,13 @@ def replace(config: Config, values: dict[str, Any]) -> Config:
             near += [k for k in known if k.rpartition(".")[2] == path and k not in near]
             hint = f"; did you mean {', '.join(near)}?" if near else ""
             raise UserError(f"the config has no field {path!r}{hint}")
+        value = settings.convert(path, value, settings.field_type(config, path))
         if path in _IDENTITY and value != known[path]:
             raise UserError(
                 f"{path} cannot be set: choose a model by --model and a data set by --dataset"
             )
         part, _, name = path.rpartition(".")
-        kind = settings.field_type(config, path)
-        by_part.setdefault(part, {})[name] = settings.convert(path, value, kind)
+        by_part.setdefault(part, {})[name] = value
     top = by_part.pop("", {})
     for part, changes in by_part.items():
         top[part] = dataclasses.replace(getattr(config, part), **changes)

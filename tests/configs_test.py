@@ -80,7 +80,7 @@ def test_a_config_that_cannot_work_is_refused(text, message):
 @pytest.mark.parametrize("model", ["lmvp", "dfn", "conv_lstm", "fpm", "last_frame"])
 @pytest.mark.parametrize(
     ("dataset", "preset"),
-    [(dataset, preset) for dataset in DATASETS for preset in dataset_class(dataset).presets()],
+    [(dataset, preset) for dataset in DATASETS for preset in dataset_class(dataset).presets],
 )
 def test_presets_are_valid_and_survive_json(dataset, preset, model):
     config = named.get(dataset, preset, model)
@@ -97,7 +97,7 @@ def test_recomputing_is_refused_where_nothing_would_read_it():
 
 def test_presets_carry_their_name():
     for dataset in DATASETS:
-        for name in dataset_class(dataset).presets():
+        for name in dataset_class(dataset).presets:
             config = named.get(dataset, name)
             assert (config.preset, config.dataset) == (name, dataset)
 

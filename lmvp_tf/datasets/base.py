@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.presets.preset import Preset
 from lmvp_tf.settings import setting
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Dataset(abc.ABC):
     Class attributes:
       title: how people call it.
       Settings: class of its settings, a DataSettings.
+      presets: {name: function that gives the Preset}; its docstring says what it costs and reaches.
       columns: names of the metrics in its tables, in order (keys of lmvp_tf.metrics).
       cited: what others reported on it, {system: {metric: value}}, shown below our rows.
       cited_from: where those rows are from, such as "the paper's Table 1".
@@ -86,6 +88,7 @@ class Dataset(abc.ABC):
 
     title: ClassVar[str]
     Settings: ClassVar[type[DataSettings]]
+    presets: ClassVar[Mapping[str, Callable[[], Preset]]]
     columns: ClassVar[tuple[str, ...]]
     cited: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     cited_from: ClassVar[str] = ""
@@ -100,11 +103,6 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def __init__(self, settings: Any) -> None: ...
-
-    @classmethod
-    @abc.abstractmethod
-    def presets(cls) -> dict[str, Callable[[str], Config]]:
-        """{name of a preset: function of a model's name that gives its Config}."""
 
     @classmethod
     def resolve(cls, config: Config) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -12,10 +12,8 @@ from lmvp_tf.datasets import augmentation
 from lmvp_tf.datasets.base import Dataset, DataSettings
 from lmvp_tf.datasets.records import reader
 from lmvp_tf.errors import UserError
+from lmvp_tf.presets import highway as presets
 from lmvp_tf.settings import setting
-
-if TYPE_CHECKING:
-    from lmvp_tf.configs import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +47,7 @@ class Highway(Dataset):
 
     title = "Highway Drive"
     Settings = HighwaySettings
+    presets = presets.PRESETS
     columns = (
         "mse",
         "ratio",
@@ -65,6 +64,8 @@ class Highway(Dataset):
     }
     cited_from = "the paper's Table 2"
 
+    settings: HighwaySettings
+
     def __init__(self, settings: HighwaySettings) -> None:
         self.settings = settings
         self.dataset = reader.open_dataset(settings.path, settings.skip_corrupt)
@@ -78,12 +79,6 @@ class Highway(Dataset):
             f"{settings.path}: {num_windows} training windows of {settings.num_frames} frames, "
             f"{self.test_size} test windows"
         )
-
-    @classmethod
-    def presets(cls) -> dict[str, Callable[[str], Config]]:
-        from lmvp_tf.presets import highway
-
-        return highway.PRESETS
 
     def train(self, seed: int, batch_size: int, first_step: int = 0) -> tf.data.Dataset:
         settings = self.settings

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from lmvp_tf.datasets import bouncing_digits, mnist
 from lmvp_tf.datasets.base import Dataset, DataSettings
 from lmvp_tf.errors import UserError
+from lmvp_tf.presets import moving_mnist as presets
 from lmvp_tf.settings import setting
-
-if TYPE_CHECKING:
-    from lmvp_tf.configs import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +40,7 @@ class MovingMNIST(Dataset):
 
     title = "Moving MNIST"
     Settings = MovingMNISTSettings
+    presets = presets.PRESETS
     columns = (
         "bce",
         "bce_per_frame",
@@ -67,17 +66,13 @@ class MovingMNIST(Dataset):
     }
     test_size = bouncing_digits.TEST_SEQUENCES
 
+    settings: MovingMNISTSettings
+
     def __init__(self, settings: MovingMNISTSettings) -> None:
         self.settings = settings
         self.digits = mnist.load_digits(settings.path)
         self.source = settings.test_file or self.digits.source
         self.fingerprint = self.digits.sha256
-
-    @classmethod
-    def presets(cls) -> dict[str, Callable[[str], Config]]:
-        from lmvp_tf.presets import moving_mnist
-
-        return moving_mnist.PRESETS
 
     def train(self, seed: int, batch_size: int, first_step: int = 0) -> tf.data.Dataset:
         return self._dataset(seed, batch_size, "train", first_step)

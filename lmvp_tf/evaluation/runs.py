@@ -166,7 +166,7 @@ def _describe_test(document):
 
 def changes(config):
     """The settings in which a run differs from its preset; none where it has no preset's name."""
-    if config.preset not in dataset_class(config.dataset).presets():
+    if config.preset not in dataset_class(config.dataset).presets:
         return {}
     rules = settings.rules(config)
     return {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lmvp_tf.configs import Config, LossConfig, TrainingConfig
-from lmvp_tf.datasets.highway import HighwaySettings
-from lmvp_tf.presets.named import Preset
+from lmvp_tf.presets.preset import Preset
+from lmvp_tf.recipe import LossConfig, TrainingConfig
 
 # A squared error is far smaller than BCE, and so are the weights of what stands beside it.
 _LOSSES = LossConfig(reconstruction="mse", gdl_weight=0.005, gamma=0.0005)
@@ -14,17 +13,15 @@ _LMVP = {**_FILTER, "model.clip_length": 3, "model.feature_normalization": True}
 _DFN = {**_FILTER, "model.num_seen": 2}
 
 
-def demo(model: str) -> Config:
+def demo() -> Preset:
     """Two minutes on two cores: `python run_train.py --dataset=highway --preset=demo`.
 
     The narrow model, to see the way from a drive to a prediction. 124 s of training on the drive of
     docs/results.md gave 0.70 times the last frame's MSE on the end of it, and 0.85 on another.
     """
     return Preset(
-        "demo",
-        "highway",
         size="demo",
-        data=HighwaySettings(frame_stride=2, mirror=True),
+        data={"frame_stride": 2, "mirror": True},
         losses=_LOSSES,
         training=TrainingConfig(
             batch_size=8,
@@ -39,10 +36,10 @@ def demo(model: str) -> Config:
             validation_sequences=16,
         ),
         by_model={"lmvp": _LMVP, "dfn": _DFN},
-    ).config(model)
+    )
 
 
-def small(model: str) -> Config:
+def small() -> Preset:
     """72 minutes of one core (AMD EPYC, Zen 5): `run_train.py --dataset=highway --preset=small`.
 
     Training windows are squares of half a frame's side or more, of frames built at 128x128, at one
@@ -51,12 +48,15 @@ def small(model: str) -> Config:
     another: docs/results.md.
     """
     return Preset(
-        "small",
-        "highway",
         size="small",
-        data=HighwaySettings(
-            frame_stride=2, mirror=True, random_stride=4, reverse=True, crop=0.5, contrast=0.3
-        ),
+        data={
+            "frame_stride": 2,
+            "mirror": True,
+            "random_stride": 4,
+            "reverse": True,
+            "crop": 0.5,
+            "contrast": 0.3,
+        },
         losses=_LOSSES,
         training=TrainingConfig(
             batch_size=8,
@@ -75,10 +75,10 @@ def small(model: str) -> Config:
             "lmvp": {**_LMVP, "model.feature_widths": (48,)},  # a finer map paid
             "dfn": {**_DFN, "training.max_steps": 18_000},  # LMVP's CPU time (AMD EPYC, Zen 4)
         },
-    ).config(model)
+    )
 
 
-def paper(model: str) -> Config:
+def paper() -> Preset:
     """The paper's scale: `python run_train.py --dataset=highway --preset=paper`, on a GPU.
 
     For the authors' 16,000 frames of 64x64; not run on them. Its widths on the short drive of
@@ -86,10 +86,7 @@ def paper(model: str) -> Config:
     its authors' widths, 368,122 parameters.
     """
     return Preset(
-        "paper",
-        "highway",
         size="paper",
-        data=HighwaySettings(),
         losses=_LOSSES,
         training=TrainingConfig(
             batch_size=16,
@@ -115,7 +112,7 @@ def paper(model: str) -> Config:
                 "model.pixel_widths": (32, 64),
             },
         },
-    ).config(model)
+    )
 
 
 PRESETS = {"demo": demo, "small": small, "paper": paper}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from lmvp_tf.configs import Config, LossConfig, TrainingConfig
-from lmvp_tf.datasets.moving_mnist import MovingMNISTSettings
-from lmvp_tf.presets.named import Preset
+from lmvp_tf.presets.preset import Preset
+from lmvp_tf.recipe import LossConfig, TrainingConfig
 
 
-def demo(model: str) -> Config:
+def demo() -> Preset:
     """Minutes on two cores: `make demo`.
 
     A narrow model and a short run, to see the whole way from digits to a predicted film. Trained
@@ -15,10 +14,7 @@ def demo(model: str) -> Config:
     sequences (mean image: 154.2 and 678.9).
     """
     return Preset(
-        "demo",
-        "moving_mnist",
         size="demo",
-        data=MovingMNISTSettings(),
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=4,
@@ -32,10 +28,10 @@ def demo(model: str) -> Config:
             validate_every=100,
             validation_sequences=16,
         ),
-    ).config(model)
+    )
 
 
-def small(model: str) -> Config:
+def small() -> Preset:
     """Two hours on one core (AMD EPYC, Zen 4): `run_train.py --dataset=moving_mnist
     --preset=small`.
 
@@ -43,10 +39,7 @@ def small(model: str) -> Config:
     10,000 test sequences (mean image: 153.0, 673.3, .146, 14.4): see docs/results.md.
     """
     return Preset(
-        "small",
-        "moving_mnist",
         size="small",
-        data=MovingMNISTSettings(),
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=4,
@@ -64,10 +57,10 @@ def small(model: str) -> Config:
             "conv_lstm": {"training.max_steps": 12_000},
             "fpm": {"training.max_steps": 20_900},
         },
-    ).config(model)
+    )
 
 
-def small_hour(model: str) -> Config:
+def small_hour() -> Preset:
     """`small` in one hour of one core, the main loop more than half of it: for ablations.
 
     `python run_train.py --dataset=moving_mnist --preset=small_hour`. In `small` the main loop comes
@@ -76,10 +69,7 @@ def small_hour(model: str) -> Config:
     380.3, SSIM (tf) .656 and PSNR 17.1 on the 10,000 test sequences.
     """
     return Preset(
-        "small_hour",
-        "moving_mnist",
         size="small",
-        data=MovingMNISTSettings(),
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=4,
@@ -98,10 +88,10 @@ def small_hour(model: str) -> Config:
             "conv_lstm": {"training.max_steps": 6000},
             "fpm": {"training.max_steps": 10_450},
         },
-    ).config(model)
+    )
 
 
-def paper(model: str) -> Config:
+def paper() -> Preset:
     """The paper's scale: `python run_train.py --dataset=moving_mnist --preset=paper`, on a GPU.
 
     G has the widths of the published DFN, batch 16, 20,000 steps (320,000 sequences). With 15,000
@@ -110,10 +100,7 @@ def paper(model: str) -> Config:
     275.7, .805 and 19.0: see docs/results.md.
     """
     return Preset(
-        "paper",
-        "moving_mnist",
         size="paper",
-        data=MovingMNISTSettings(),
         losses=LossConfig(gdl_weight=0.1),
         training=TrainingConfig(
             batch_size=16,
@@ -128,7 +115,7 @@ def paper(model: str) -> Config:
             validate_every=1000,
             validation_sequences=256,
         ),
-    ).config(model)
+    )
 
 
 PRESETS = {"demo": demo, "small": small, "small_hour": small_hour, "paper": paper}
