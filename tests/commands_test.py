@@ -212,7 +212,7 @@ def check_document(document):
     """The keys that other tools read."""
     assert set(document) == {
         "dataset", "model", "preset", "parameters", "step", "sequences_seen",
-        "train_seconds", "train_cpu_seconds", "num_sequences", "data_hash", "protocol",
+        "train_seconds", "train_cpu_seconds", "num_sequences", "data_hash", "overlap", "protocol",
         "metrics", "per_step", "floors", "config",
     }  # fmt: skip
     names = {

@@ -143,7 +143,7 @@ def test_metrics_json_has_the_fixed_keys(results):
     document = _document(results)
     assert " ".join(document) == (
         "dataset model preset parameters step sequences_seen train_seconds train_cpu_seconds "
-        "num_sequences data_hash protocol metrics per_step floors config"
+        "num_sequences data_hash overlap protocol metrics per_step floors config"
     )
     assert document["num_sequences"] == 4
     assert document["metrics"] == results["lmvp"].result()["metrics"]

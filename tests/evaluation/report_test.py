@@ -71,7 +71,9 @@ def test_two_trained_runs_become_a_report(workdirs, tmp_path, digits_file, capsy
 
     digits = dict(np.load(digits_file))
     np.savez(tmp_path / "other.npz", x_train=digits["x_train"], x_test=digits["x_train"])
-    with pytest.raises(UserError, match="are not those that .*a was evaluated on: give the --test"):
+    with pytest.raises(
+        UserError, match="are not those that .*a was evaluated on: give the --data_path"
+    ):
         make_report(workdirs, folder, data={"data.path": str(tmp_path / "other.npz")})
 
 

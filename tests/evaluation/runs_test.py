@@ -30,8 +30,16 @@ def _evaluate(workdir, num_sequences=5, data_hash="abc", step=7):
     np.savez(workdir / "eval" / "per_sequence.npz", **arrays)
 
 
-def _workdir(folder, model="lmvp", preset="small", values=None, evaluated=True, **evaluation):
-    config = named.get("moving_mnist", preset, model)
+def _workdir(
+    folder,
+    model="lmvp",
+    preset="small",
+    values=None,
+    evaluated=True,
+    dataset="moving_mnist",
+    **evaluation,
+):
+    config = named.get(dataset, preset, model)
     write_json(folder / "config.json", configs.to_dict(configs.replace(config, values or {})))
     if evaluated:
         _evaluate(folder, **evaluation)
@@ -96,8 +104,8 @@ def _evaluations(monkeypatch):
 
 def test_what_was_not_evaluated_is_on_as_many_sequences_as_the_others(tmp_path, evaluations):
     done, missing = _workdir(tmp_path / "a"), _workdir(tmp_path / "b", evaluated=False)
-    (_, run) = runs.read_runs([done, missing], test_file="t.npy", data={}, batch_size=4)
-    assert evaluations == [("b", 5, "t.npy", {}, 4)]
+    (_, run) = runs.read_runs([done, missing], data={}, batch_size=4)
+    assert evaluations == [("b", 5, {}, 4)]
     assert run.document["num_sequences"] == 5
 
 
@@ -145,20 +153,20 @@ def test_a_folder_given_twice_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("other", "message"),
     [
-        ({"data.dataset": "highway"}, r"a and .*b are of two datasets \(moving_mnist, highway\)"),
+        ({"dataset": "highway"}, r"a and .*b are of two datasets \(moving_mnist, highway\)"),
         (
-            {"data.num_inputs": 5},
+            {"values": {"data.num_inputs": 5}},
             "a and .*b cannot be compared: data.num_inputs is 10 in one and 5",
         ),
-        ({"data.size": 32}, "data.size is 64 in one and 32"),
+        ({"values": {"data.size": 32}}, "data.height is 64 in one and 32"),
     ],
 )
 def test_runs_on_other_data_are_refused_before_anything_is_evaluated(
-    tmp_path, evaluations, values, message
+    tmp_path, evaluations, other, message
 ):
-    workdirs = [_workdir(tmp_path / "a"), _workdir(tmp_path / "b", values=values, evaluated=False)]
+    workdirs = [_workdir(tmp_path / "a"), _workdir(tmp_path / "b", evaluated=False, **other)]
     with pytest.raises(UserError, match=message):
         runs.read_runs(workdirs)
     assert not evaluations
@@ -185,7 +193,7 @@ def test_a_damaged_evaluation_is_named_with_what_to_do(tmp_path, name):
 def test_data_that_have_moved_are_found_by_the_given_path(tmp_path):
     workdir = _workdir(tmp_path / "a")
     (run,) = runs.read_runs([workdir], data={"data.path": "there.npz"})
-    assert run.config.data.mnist_path == "there.npz"
+    assert run.config.data.path == "there.npz"
     saved = json.loads((workdir / "config.json").read_text())
-    assert saved["data"]["mnist_path"] == ""
-    assert dataclasses.replace(run.config.data, mnist_path="") == configs.DataConfig()
+    assert saved["data"]["path"] == ""
+    assert dataclasses.replace(run.config.data, path="") == configs.create().data
