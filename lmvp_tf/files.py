@@ -1,16 +1,20 @@
 """Writing files so that a good one is never replaced by half of another."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
+from typing import Any
 
 from lmvp_tf.errors import RunError
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside `path` that replaces it when the block ends without an error.
 
     Args:
@@ -41,13 +45,13 @@ def atomic_path(path):
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: os.PathLike[str] | str, text: str) -> None:
     """Writes `text` (UTF-8) to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
+def write_json(path: os.PathLike[str] | str, value: Any) -> None:
     """Writes `value` as indented JSON to `path`, whole or not at all.
 
     A NaN or an infinity is refused (ValueError): JSON has none, and readers differ in what they do.

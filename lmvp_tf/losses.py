@@ -5,12 +5,14 @@ frame size, feature size, batch size and number of frames (docs/decisions.md). A
 float32.
 """
 
-from keras import ops
+from __future__ import annotations
+
+from keras import KerasTensor, ops
 
 EPSILON = 1e-7  # predictions are kept so far from 0 and 1 before a logarithm
 
 
-def discriminator_loss(real_logits, fake_logits):
+def discriminator_loss(real_logits: KerasTensor, fake_logits: KerasTensor) -> KerasTensor:
     """Eq. 1: -E[log D(x)] - E[log(1 - D(x̂))].
 
     Args:
@@ -23,7 +25,9 @@ def discriminator_loss(real_logits, fake_logits):
     return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
 
 
-def motion_loss(motions, features, next_features):
+def motion_loss(
+    motions: KerasTensor, features: KerasTensor, next_features: KerasTensor
+) -> KerasTensor:
     """|m_t - (f_{t+1} - f_t)|^2, the common term of Eq. 2 (M learns) and Eq. 3 (M teaches).
 
     Args:
@@ -37,7 +41,7 @@ def motion_loss(motions, features, next_features):
     return ops.mean(ops.square(motions - (next_features - features)), axis=(2, 3, 4))
 
 
-def learner_loss(motions, features):
+def learner_loss(motions: KerasTensor, features: KerasTensor) -> KerasTensor:
     """Eq. 2: sum_t |M(f_t) - (f_{t+1} - f_t)|^2 over real clips.
 
     Args:
@@ -50,7 +54,12 @@ def learner_loss(motions, features):
     return ops.mean(motion_loss(motions, features[:, :-1], features[:, 1:]))
 
 
-def teacher_loss(motions, features, next_features, weights):
+def teacher_loss(
+    motions: KerasTensor,
+    features: KerasTensor,
+    next_features: KerasTensor,
+    weights: KerasTensor,
+) -> KerasTensor:
     """Eq. 3: sum_t |(F([x̂_{t-c+1:t}, G(x̂_t, m̂_t)]) - f̂_t) - m̂_t|^2.
 
     Only `next_features` carries a gradient in the paper: the caller stops those of the other two.
@@ -67,7 +76,14 @@ def teacher_loss(motions, features, next_features, weights):
     return weighted_mean(motion_loss(motions, features, next_features), weights)
 
 
-def reconstruction_loss(kind, truth, predictions, weights, gdl_weight=0.0, gdl_alpha=1.0):
+def reconstruction_loss(
+    kind: str,
+    truth: KerasTensor,
+    predictions: KerasTensor,
+    weights: KerasTensor,
+    gdl_weight: float = 0.0,
+    gdl_alpha: float = 1.0,
+) -> KerasTensor:
     """L_recons: pixel-wise BCE or MSE, plus the weighted gradient difference loss.
 
     Args:
@@ -88,24 +104,26 @@ def reconstruction_loss(kind, truth, predictions, weights, gdl_weight=0.0, gdl_a
     return weighted_mean(loss, weights)
 
 
-def generator_loss(reconstruction, teacher, gamma):
+def generator_loss(reconstruction: KerasTensor, teacher: KerasTensor, gamma: float) -> KerasTensor:
     """Eq. 4: L_gen = L_recons + gamma L_M^T."""
     return reconstruction + gamma * teacher
 
 
-def binary_cross_entropy(truth, predictions):
+def binary_cross_entropy(truth: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Binary cross-entropy in nats, a mean over each frame: [B, T, H, W, C] -> [B, T]."""
     predictions = ops.clip(predictions, EPSILON, 1.0 - EPSILON)
     loss = truth * ops.log(predictions) + (1.0 - truth) * ops.log(1.0 - predictions)
     return -ops.mean(loss, axis=(2, 3, 4))
 
 
-def squared_error(truth, predictions):
+def squared_error(truth: KerasTensor, predictions: KerasTensor) -> KerasTensor:
     """Squared error, a mean over each frame: [B, T, H, W, C] -> [B, T]."""
     return ops.mean(ops.square(truth - predictions), axis=(2, 3, 4))
 
 
-def gradient_difference_loss(truth, predictions, alpha=1.0):
+def gradient_difference_loss(
+    truth: KerasTensor, predictions: KerasTensor, alpha: float = 1.0
+) -> KerasTensor:
     """The gradient difference loss (GDL) of Mathieu et al. 2016, which punishes blurred edges.
 
     | |x_{i,j} - x_{i-1,j}| - |x̂_{i,j} - x̂_{i-1,j}| |^alpha, and the same along the width,
@@ -128,12 +146,12 @@ def gradient_difference_loss(truth, predictions, alpha=1.0):
     return loss
 
 
-def weighted_mean(values, weights):
+def weighted_mean(values: KerasTensor, weights: KerasTensor) -> KerasTensor:
     """Mean of [B, T] values under one weight per time step [T]."""
     return ops.sum(ops.mean(values, axis=0) * weights) / ops.sum(weights)
 
 
-def _absolute_step(frames, axis):
+def _absolute_step(frames: KerasTensor, axis: int) -> KerasTensor:
     # Split, because the gradient of a slice takes ten times as long on a CPU.
     _, later = ops.split(frames, [1], axis)
     earlier, _ = ops.split(frames, [frames.shape[axis] - 1], axis)

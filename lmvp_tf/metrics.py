@@ -4,7 +4,13 @@ Papers report "SSIM" computed in at least three ways that differ by up to 0.1 on
 each way has its own name here and `PROTOCOL`, which goes into every results file, says what it is.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from lmvp_tf.errors import RunError, UserError
@@ -48,7 +54,7 @@ PROTOCOL = {
 }
 
 
-def frame_metrics(truth, prediction):
+def frame_metrics(truth: tf.Tensor, prediction: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes every metric of every predicted frame; `PROTOCOL` says how.
 
     Args:
@@ -77,7 +83,7 @@ def frame_metrics(truth, prediction):
     }
 
 
-def psnr(mse):
+def psnr(mse: tf.Tensor) -> tf.Tensor:
     """Peak signal-to-noise ratio, 10 log10(1 / mse) dB for a peak of 1.
 
     A perfect frame has no finite PSNR. It counts as 100 dB, so that means and JSON stay finite.
@@ -92,7 +98,7 @@ def psnr(mse):
     return -10.0 / np.log(10.0) * tf.math.log(mse)
 
 
-def _binary_cross_entropy(truth, prediction):
+def _binary_cross_entropy(truth: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
     """Mean over the pixels of each frame, in nats: [B, S]."""
     # 1 - p is clipped by itself: float32 near 1 has too few digits to hold 1 - 1e-7.
     yes = tf.maximum(prediction, BCE_EPSILON)
@@ -101,7 +107,13 @@ def _binary_cross_entropy(truth, prediction):
     return tf.reduce_mean(bce, axis=[2, 3, 4])
 
 
-def _ssim(truth, prediction, taps, data_ranges, covariance_scale=1.0):
+def _ssim(
+    truth: tf.Tensor,
+    prediction: tf.Tensor,
+    taps: npt.NDArray[np.float64],
+    data_ranges: Iterable[float],
+    covariance_scale: float = 1.0,
+) -> list[tf.Tensor]:
     """Structural similarity (Wang et al. 2004, Eq. 13) of each frame, for several data ranges.
 
     Args:
@@ -133,7 +145,7 @@ def _ssim(truth, prediction, taps, data_ranges, covariance_scale=1.0):
     return results
 
 
-def _windowed(x, taps):
+def _windowed(x: tf.Tensor, taps: npt.NDArray[np.float64]) -> tf.Tensor:
     """Weighted sums of x [B, S, H, W, C] over the windows inside it: [B, S, H-n+1, W-n+1, C]."""
     # Shifted sums along one axis, then the other: 20 times faster on CPU than a depthwise
     # convolution or an average pooling over so few channels.
@@ -156,12 +168,16 @@ class MetricAccumulator:
       with_bce: False where pixels are not probabilities (natural video): BCE is then None.
     """
 
-    def __init__(self, with_bce=True):
+    def __init__(self, with_bce: bool = True) -> None:
         self._names = [name for name in FRAME_METRICS if with_bce or name != "bce"]
-        self._batches = []
-        self._pixels = None
+        self._batches: list[dict[str, npt.NDArray[np.float32]]] = []
+        self._pixels = 0
 
-    def update(self, truth, prediction):
+    def update(
+        self,
+        truth: npt.NDArray[np.float32] | tf.Tensor,
+        prediction: npt.NDArray[np.float32] | tf.Tensor,
+    ) -> None:
         """Adds a batch.
 
         Args:
@@ -181,7 +197,7 @@ class MetricAccumulator:
         values = _compiled_frame_metrics(truth, tf.convert_to_tensor(prediction, tf.float32))
         self._batches.append({name: values[name].numpy() for name in self._names})
 
-    def values(self):
+    def values(self) -> dict[str, npt.NDArray[np.float32]]:
         """Returns a dict of [N, S] float32: each frame metric of every sequence and step.
 
         Raises:
@@ -193,11 +209,13 @@ class MetricAccumulator:
             name: np.concatenate([batch[name] for batch in self._batches]) for name in self._names
         }
 
-    def per_sequence(self):
+    def per_sequence(self) -> dict[str, npt.NDArray[np.float64]]:
         """Returns a dict of [N] float64: each frame metric's mean over a sequence's steps."""
         return {name: value.mean(axis=1, dtype=np.float64) for name, value in self.values().items()}
 
-    def result(self, sequences=slice(None)):
+    def result(
+        self, sequences: slice | npt.NDArray[np.intp] = slice(None)
+    ) -> dict[str, dict[str, Any]]:
         """Returns {"metrics": {name: mean}, "per_step": {name: [mean of each step]}}.
 
         The names are `METRICS`; `bce` and `bce_per_frame` are None without BCE.
@@ -215,7 +233,7 @@ class MetricAccumulator:
             "per_step": self._with_derived(per_step, np.ndarray.tolist),
         }
 
-    def _with_derived(self, means, convert):
+    def _with_derived(self, means: dict[str, Any], convert: Callable[[Any], Any]) -> dict[str, Any]:
         """Adds what follows from the means, in the order of `METRICS`; `convert` makes it JSON."""
         means = dict(means)
         for name in ("bce", "mse"):

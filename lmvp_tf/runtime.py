@@ -1,20 +1,24 @@
 """Settings of the process that make TensorFlow faster and quieter, made before it is imported."""
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
-def prepare():
+def prepare() -> None:
     """Sets up the process. What the user's environment says already stays as it is."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's warnings hide our own
     keep_freed_memory()
 
 
-def import_tensorflow(onednn=True):
+def import_tensorflow(onednn: bool = True) -> None:
     """Imports TensorFlow and Keras in half the time, where packages are installed that Keras looks
     for and that no program of ours wants through Keras (docs/decisions.md).
 
@@ -29,10 +33,11 @@ def import_tensorflow(onednn=True):
 
 
 @contextlib.contextmanager
-def _hidden(*packages):
+def _hidden(*packages: str) -> Iterator[None]:
     """Lets packages that are not imported yet appear as not installed."""
     absent = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))
+    nothing: dict[str, Any] = dict.fromkeys(absent)
+    sys.modules.update(nothing)
     try:
         yield
     finally:
@@ -40,7 +45,7 @@ def _hidden(*packages):
             del sys.modules[name]
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> bool:
     """Tells glibc's malloc to map no block by itself and never to shrink its heap.
 
     A training step frees and takes again hundreds of megabytes in large blocks. glibc would map

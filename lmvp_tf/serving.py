@@ -4,11 +4,15 @@ with Client("localhost:8500") as client:  # gRPC; "http://localhost:8501" for RE
     predictions = client.predict(frames)
 """
 
+from __future__ import annotations
+
 import contextlib
 import time
-import typing
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from lmvp_tf.errors import RunError, UserError
 
@@ -17,6 +21,9 @@ from lmvp_tf.errors import RunError, UserError
 BATCH_SIZES = (1, 2, 4, 8, 16)
 
 _PAUSES = (0.2, 0.4, 0.8, 1.6)  # seconds before each further attempt
+Arrays = dict[str, npt.NDArray[Any]]  # by the names of an endpoint's inputs or outputs
+_Answer = TypeVar("_Answer")
+
 _OUTPUT = {"serve": "predictions", "serve_uint8": "predictions", "serve_step": "frame"}
 
 
@@ -63,32 +70,34 @@ class Client:
 
     def __init__(
         self,
-        address,
-        model="lmvp",
+        address: str,
+        model: str = "lmvp",
         *,
-        version=None,
-        label=None,
-        timeout=30.0,
-        max_batch=BATCH_SIZES[-1],
-    ):
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 30.0,
+        max_batch: int = BATCH_SIZES[-1],
+    ) -> None:
         if version is not None and label is not None:
             raise UserError(f"give a version or a label. Received: {version} and {label}")
-        transport = _Rest if address.startswith(("http://", "https://")) else _Grpc
+        transport: type[_Rest | _Grpc] = (
+            _Rest if address.startswith(("http://", "https://")) else _Grpc
+        )
         self._transport = transport(address, model, version, label)
         self._timeout = timeout
         self._max_batch = max_batch
 
-    def __enter__(self):
+    def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Closes the connection."""
         self._transport.close()
 
-    def predict(self, frames):
+    def predict(self, frames: npt.ArrayLike) -> npt.NDArray[Any]:
         """Predicts the frames that follow.
 
         Args:
@@ -117,7 +126,9 @@ class Client:
         endpoint = "serve_uint8" if frames.dtype == np.uint8 else "serve"
         return self._in_chunks(endpoint, {"frames": frames})["predictions"]
 
-    def step(self, frame, state=None):
+    def step(
+        self, frame: npt.ArrayLike, state: Arrays | None = None
+    ) -> tuple[npt.NDArray[np.float32], Arrays]:
         """Reads one more frame of each video and predicts the one after it.
 
         Show it the known frames one by one, then its own predictions, for as long as you like.
@@ -147,9 +158,10 @@ class Client:
         outputs = self._in_chunks("serve_step", {"frame": frame, **state})
         return outputs.pop("frame"), outputs
 
-    def _in_chunks(self, endpoint, inputs):
+    def _in_chunks(self, endpoint: str, inputs: Arrays) -> Arrays:
         """Asks for the whole batch, in several requests where it is too large for one."""
-        batch, answers = len(next(iter(inputs.values()))), []
+        batch = len(next(iter(inputs.values())))
+        answers: list[Arrays] = []
         for i in range(0, batch, self._max_batch):
             chunk = {name: value[i : i + self._max_batch] for name, value in inputs.items()}
             answers.append(self._attempts(self._transport.predict, endpoint, chunk))
@@ -160,7 +172,7 @@ class Client:
                 )
         return {name: np.concatenate([part[name] for part in answers]) for name in answers[0]}
 
-    def _attempts(self, method, *arguments):
+    def _attempts(self, method: Callable[..., _Answer], *arguments: Any) -> _Answer:
         """Calls a method of the transport, again while the server is not available and there is
         time.
         """
@@ -175,7 +187,7 @@ class Client:
         return method(*arguments, deadline - time.monotonic())
 
 
-def _check_batch(frames, name, shape):
+def _check_batch(frames: npt.NDArray[Any], name: str, shape: str) -> None:
     """Refuses what has another number of axes than `shape`, or nothing in it."""
     if frames.ndim != shape.count(",") + 1 or not frames.size:
         raise RequestError(f"{name} must be {shape} with B above 0. Received: {frames.shape}")
@@ -184,7 +196,7 @@ def _check_batch(frames, name, shape):
 class _Grpc:
     """Requests over gRPC, by the stub that tensorflow-serving-api brings."""
 
-    def __init__(self, address, model, version, label):
+    def __init__(self, address: str, model: str, version: int | None, label: str | None) -> None:
         try:
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc as service
@@ -208,13 +220,13 @@ class _Grpc:
         self._channel = grpc.insecure_channel(address, options=unlimited + backoff)
         self._stub = service.PredictionServiceStub(self._channel)
         self._address = address
-        self._model_spec = {"name": model}
+        self._model_spec: dict[str, Any] = {"name": model}
         if version is not None:
             self._model_spec["version"] = {"value": version}
         if label is not None:
             self._model_spec["version_label"] = label
 
-    def predict(self, endpoint, inputs, timeout):
+    def predict(self, endpoint: str, inputs: Arrays, timeout: float) -> Arrays:
         import tensorflow as tf
         from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
@@ -224,7 +236,7 @@ class _Grpc:
         response = self._call(self._stub.Predict, request, timeout)
         return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
-    def inputs(self, endpoint, timeout):
+    def inputs(self, endpoint: str, timeout: float) -> dict[str, list[int]]:
         from tensorflow_serving.apis import get_model_metadata_pb2 as messages
 
         request = messages.GetModelMetadataRequest(
@@ -238,10 +250,10 @@ class _Grpc:
             for name, info in signatures.signature_def[endpoint].inputs.items()
         }
 
-    def close(self):
+    def close(self) -> None:
         self._channel.close()
 
-    def _call(self, method, request, timeout):
+    def _call(self, method: Callable[..., Any], request: Any, timeout: float) -> Any:
         try:
             return method(request, timeout=timeout)
         except self._rpc_error as error:
@@ -252,7 +264,7 @@ class _Grpc:
 class _Rest:
     """Requests over HTTP, in JSON by rows ("instances"), as the V1 protocol has them."""
 
-    _ERRORS: typing.ClassVar = {
+    _ERRORS: ClassVar[dict[int, type[UserError | RunError]]] = {
         400: RequestError,
         404: NotFoundError,
         408: DeadlineError,
@@ -260,7 +272,7 @@ class _Rest:
         504: DeadlineError,
     }
 
-    def __init__(self, address, model, version, label):
+    def __init__(self, address: str, model: str, version: int | None, label: str | None) -> None:
         import requests
 
         self._requests = requests
@@ -272,7 +284,7 @@ class _Rest:
         if label is not None:
             self._url += f"/labels/{label}"
 
-    def predict(self, endpoint, inputs, timeout):
+    def predict(self, endpoint: str, inputs: Arrays, timeout: float) -> Arrays:
         values = {name: value.tolist() for name, value in inputs.items()}
         rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
         body = {"signature_name": endpoint, "instances": rows}
@@ -283,7 +295,7 @@ class _Rest:
                 rows = [{_OUTPUT[endpoint]: row} for row in rows]
             return {name: np.array([row[name] for row in rows], dtype) for name in rows[0]}
 
-    def inputs(self, endpoint, timeout):
+    def inputs(self, endpoint: str, timeout: float) -> dict[str, list[int]]:
         with self._understanding():
             metadata = self._call("GET", f"{self._url}/metadata", timeout)["metadata"]
             signature = metadata["signature_def"]["signature_def"][endpoint]
@@ -292,10 +304,10 @@ class _Rest:
                 for name, info in signature["inputs"].items()
             }
 
-    def close(self):
+    def close(self) -> None:
         self._session.close()
 
-    def _call(self, method, url, timeout, body=None):
+    def _call(self, method: str, url: str, timeout: float, body: Any = None) -> Any:
         try:
             response = self._session.request(method, url, json=body, timeout=timeout)
         except self._requests.Timeout as error:
@@ -314,7 +326,7 @@ class _Rest:
         raise kind(f"{url}: HTTP {response.status_code}: {reason}")
 
     @contextlib.contextmanager
-    def _understanding(self):
+    def _understanding(self) -> Iterator[None]:
         """Turns what goes wrong in reading an answer into a ServingError."""
         try:
             yield

@@ -1,7 +1,10 @@
 """What the command-line programs share: one line for an error, an exit code, quiet libraries."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Callable
 
 from absl import app, flags, logging
 
@@ -11,7 +14,7 @@ from lmvp_tf.errors import RunError, UserError
 runtime.prepare()  # here, for a program may import TensorFlow right after this module
 
 
-def run(main):
+def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main(argv)` as an absl program.
 
     Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run
@@ -19,7 +22,7 @@ def run(main):
     Either error is one line on stderr; `--verbosity=1` or more shows where it came from.
     """
 
-    def guarded(argv):
+    def guarded(argv: list[str]) -> int | None:
         logging.use_python_logging(quiet=True)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
@@ -37,7 +40,7 @@ def run(main):
     app.run(guarded, flags_parser=_parse_flags)
 
 
-def _parse_flags(argv):
+def _parse_flags(argv: list[str]) -> list[str]:
     """Parses flags; a wrong one ends the program with one line and exit code 2."""
     try:
         return flags.FLAGS(argv)

@@ -7,14 +7,18 @@ Networks", Section 3.2: the dynamic local filtering layer). The channels share t
 come first, [k*k, B, H, W]: each tap is then one contiguous picture.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
+from keras import KerasTensor, ops
 
 
-def adaptive_filter_reference(frame, logits):
+def adaptive_filter_reference(frame: KerasTensor, logits: KerasTensor) -> KerasTensor:
     """The adaptive filter in plain `keras.ops`: differentiable, and exportable to TFLite builtins.
 
     Args:
@@ -38,7 +42,7 @@ def adaptive_filter_reference(frame, logits):
     return ops.cast(filtered, frame.dtype)
 
 
-def adaptive_filter(frame, logits):
+def adaptive_filter(frame: KerasTensor, logits: KerasTensor) -> KerasTensor:
     """The same as `adaptive_filter_reference`, made for training: 4 to 5 times as fast on a CPU.
 
     The forward pass and both gradients are small functions compiled by XLA; beside the logits and
@@ -60,7 +64,7 @@ def adaptive_filter(frame, logits):
     return _filter_with_gradient(frame, logits)
 
 
-def filter_flow(weights):
+def filter_flow(weights: KerasTensor) -> KerasTensor:
     """The centre of mass of each pixel's filter: how far away the pixel is fetched from.
 
     Args:
@@ -113,12 +117,12 @@ class AdaptiveFilter(keras.layers.Layer):
 
     def __init__(
         self,
-        kernel_size,
-        dynamic_bias=False,
-        identity_start=False,
-        implementation="fast",
-        **kwargs,
-    ):
+        kernel_size: int,
+        dynamic_bias: bool = False,
+        identity_start: bool = False,
+        implementation: str = "fast",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(
@@ -131,12 +135,12 @@ class AdaptiveFilter(keras.layers.Layer):
         self.implementation = implementation
 
     @property
-    def implementation(self):
+    def implementation(self) -> str:
         """Which of the two equal functions `call` uses: "fast" or "reference"."""
         return self._implementation
 
     @implementation.setter
-    def implementation(self, name):
+    def implementation(self, name: str) -> None:
         if name not in _IMPLEMENTATIONS:
             raise ValueError(
                 f"`implementation` must be one of {sorted(_IMPLEMENTATIONS)}. "
@@ -144,8 +148,12 @@ class AdaptiveFilter(keras.layers.Layer):
             )
         self._implementation = name
 
-    def build(self, frame_shape, features_shape):
+    def build(
+        self, frame_shape: tuple[int | None, ...], features_shape: tuple[int | None, ...]
+    ) -> None:
         features, taps, channels = features_shape[-1], self.kernel_size**2, frame_shape[-1]
+        kernel: str
+        bias: str | Callable[..., KerasTensor]
         kernel, bias = "glorot_uniform", "zeros"
         if self.identity_start:
             kernel, bias = "zeros", _half_at_the_centre
@@ -160,30 +168,32 @@ class AdaptiveFilter(keras.layers.Layer):
                 name="content_bias", shape=(channels,), initializer="zeros"
             )
 
-    def call(self, frame, features):
+    def call(self, frame: KerasTensor, features: KerasTensor) -> KerasTensor:
         filtered = _IMPLEMENTATIONS[self.implementation](frame, self.logits(features))
         if self.dynamic_bias:
             features, kernel, bias = self._cast(features, self.content_kernel, self.content_bias)
             filtered += ops.cast(ops.matmul(features, kernel) + bias, filtered.dtype)
         return filtered
 
-    def logits(self, features):
+    def logits(self, features: KerasTensor) -> KerasTensor:
         """The unnormalised filters [k*k, B, H, W] of features [B, H, W, N]."""
         features, kernel, bias = self._cast(features, self.kernel, self.bias)
         # In this order of the operands the product comes out taps-first, with no big transpose.
         return ops.einsum("nk,bhwn->kbhw", kernel, features) + ops.reshape(bias, (-1, 1, 1, 1))
 
-    def _cast(self, *tensors):
+    def _cast(self, *tensors: KerasTensor) -> list[KerasTensor]:
         return [ops.cast(tensor, self.compute_dtype) for tensor in tensors]
 
-    def filters(self, features):
+    def filters(self, features: KerasTensor) -> KerasTensor:
         """The filters [k*k, B, H, W] of features [B, H, W, N], in float32; they sum to one."""
         return ops.softmax(ops.cast(self.logits(features), "float32"), axis=0)
 
-    def compute_output_shape(self, frame_shape, features_shape):
+    def compute_output_shape(
+        self, frame_shape: tuple[int | None, ...], features_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
         return frame_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -196,18 +206,18 @@ class AdaptiveFilter(keras.layers.Layer):
 _IMPLEMENTATIONS = {"fast": adaptive_filter, "reference": adaptive_filter_reference}
 
 
-def _half_at_the_centre(shape, dtype=None):
+def _half_at_the_centre(shape: tuple[int], dtype: str | None = None) -> KerasTensor:
     """Logits [k*k] whose softmax is 1/2 at the centre and even elsewhere."""
     (taps,) = shape
     return math.log(max(taps - 1, 1)) * ops.one_hot(taps // 2, taps, dtype=dtype)
 
 
-def _kernel_size(taps_first):
+def _kernel_size(taps_first: KerasTensor) -> int:
     """k of a tensor whose first axis holds k*k taps."""
     return round(taps_first.shape[0] ** 0.5)
 
 
-def _sum_dtype(frame):
+def _sum_dtype(frame: KerasTensor) -> str:
     """The dtype of softmax and sums: float32, or float64 where the frame is float64."""
     return keras.backend.result_type(frame.dtype, "float32")
 
@@ -225,14 +235,16 @@ def _sum_dtype(frame):
 
 
 @tf.custom_gradient
-def _filter_with_gradient(frame, logits):
+def _filter_with_gradient(
+    frame: tf.Tensor, logits: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     """`adaptive_filter` on the TensorFlow backend."""
     # A tape that is recording must not look into the compiled functions: XLA cannot hand out what
     # it would want to keep of their loops. The gradient below is all there is.
     frame, logits = tf.stop_gradient(frame), tf.stop_gradient(logits)
     out, log_total = _forward(frame, logits)
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         upstream = tf.stop_gradient(upstream)
         # Two functions: a graph that needs no gradient of the frame then drops that half.
         return (
@@ -244,14 +256,16 @@ def _filter_with_gradient(frame, logits):
 
 
 @tf.function(jit_compile=True, autograph=False)  # which takes seconds to start
-def _forward(frame, logits):
+def _forward(frame: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns out [B, H, W, C] and log(sum exp(logits)) [B, H, W], in the dtype of the sums."""
     size, dtype = _kernel_size(logits), _sum_dtype(frame)
     peak = tf.cast(tf.reduce_max(logits, axis=0), dtype)
     planes = _padded_planes(tf.cast(frame, dtype), size)
     batch, height, width, channels = ops.shape(frame)
 
-    def add_row(i, filtered, total):
+    def add_row(
+        i: tf.Tensor, filtered: tf.Tensor, total: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         weights = tf.unstack(tf.exp(tf.cast(_tap_row(logits, i), dtype) - peak))
         band = tf.slice(planes, (0, 0, i, 0), (channels, batch, height, width + size - 1))
         terms = [w * band[..., j : j + width] for j, w in enumerate(weights)]
@@ -265,7 +279,9 @@ def _forward(frame, logits):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _logits_gradient(upstream, frame, logits, out, log_total):
+def _logits_gradient(
+    upstream: tf.Tensor, frame: tf.Tensor, logits: tf.Tensor, out: tf.Tensor, log_total: tf.Tensor
+) -> tf.Tensor:
     """dl [k*k, B, H, W] of the upstream gradient [B, H, W, C] and what `_forward` returned."""
     size, dtype = _kernel_size(logits), out.dtype
     upstream = tf.cast(upstream, dtype)
@@ -277,7 +293,7 @@ def _logits_gradient(upstream, frame, logits, out, log_total):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _frame_gradient(upstream, logits, log_total):
+def _frame_gradient(upstream: tf.Tensor, logits: tf.Tensor, log_total: tf.Tensor) -> tf.Tensor:
     """dx [B, H, W, C] of the upstream gradient [B, H, W, C] and what `_forward` returned.
 
     Each turn adds one row of taps: first shifted back along the columns, then along the rows. The
@@ -291,7 +307,7 @@ def _frame_gradient(upstream, logits, log_total):
     planes = _padded_planes(tf.cast(upstream, dtype), size)
     planes = planes[:, :, radius : radius + height]  # [C, B, H, W+2r]
 
-    def add_row(i, total):
+    def add_row(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         weights = tf.exp(tf.cast(_tap_row(logits, i), dtype) - log_total)
         weights = tf.pad(tf.reshape(weights, (-1,)), ((radius, radius),))
         terms = []
@@ -308,20 +324,20 @@ def _frame_gradient(upstream, logits, log_total):
     return tf.cast(tf.transpose(total, (1, 2, 3, 0)), upstream.dtype)
 
 
-def _tap_row(logits, i):
+def _tap_row(logits: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
     """Row i of the taps, [k, B, H, W], of logits [k*k, B, H, W]."""
     size = _kernel_size(logits)
     _, batch, height, width = ops.shape(logits)
     return tf.slice(logits, (i * size, 0, 0, 0), (size, batch, height, width))
 
 
-def _padded_planes(frame, size):
+def _padded_planes(frame: tf.Tensor, size: int) -> tf.Tensor:
     """[B, H, W, C] -> [C, B, H+2r, W+2r], zeros around each picture."""
     border = (size // 2, size // 2)
     return tf.pad(tf.transpose(frame, (3, 0, 1, 2)), ((0, 0), (0, 0), border, border))
 
 
-def _all_shifts(planes, size):
+def _all_shifts(planes: tf.Tensor, size: int) -> tf.Tensor:
     """Padded planes [C, B, H+2r, W+2r] -> their k x k shifts [k, k, C, B, H, W].
 
     The shifts by rows are a reshape, which XLA fuses where a stack of slices would be written out:

@@ -1,10 +1,19 @@
 """The recurrent cell of the motion guider M and of the ConvLSTM baseline."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 
-def conv_lstm_update(gates, cell, peepholes=(0.0, 0.0, 0.0)):
+def conv_lstm_update(
+    gates: KerasTensor,
+    cell: KerasTensor,
+    peepholes: Sequence[KerasTensor | float] = (0.0, 0.0, 0.0),
+) -> tuple[KerasTensor, KerasTensor]:
     """One step of an LSTM whose gates were computed by a convolution (Shi et al. 2015, Eq. 3).
 
         i, f = sigmoid(gates_i + w_i * c), sigmoid(gates_f + w_f * c + 1)
@@ -46,7 +55,9 @@ class ConvLSTMCell(keras.layers.Layer):
       The new state, (hidden, cell); the hidden part is the cell's output.
     """
 
-    def __init__(self, units, kernel_size=3, peepholes=False, **kwargs):
+    def __init__(
+        self, units: int, kernel_size: int = 3, peepholes: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.units = units
         self.peepholes = peepholes
@@ -55,28 +66,32 @@ class ConvLSTMCell(keras.layers.Layer):
             4 * units, kernel_size, padding="same", dtype=self.dtype_policy, name="gates"
         )
 
-    def build(self, inputs_shape, state_shape=None):
+    def build(self, inputs_shape: tuple[int, ...], state_shape: Any = None) -> None:
         del state_shape  # follows from the inputs'
         self.gates.build((*inputs_shape[:-1], inputs_shape[-1] + self.units))
-        self.look = (0.0, 0.0, 0.0)
+        self.look: Sequence[KerasTensor | float] = (0.0, 0.0, 0.0)
         if self.peepholes:
             self.look = [
                 self.add_weight(name=f"peephole_{gate}", shape=(self.units,), initializer="zeros")
                 for gate in "ifo"
             ]
 
-    def initial_state(self, batch_size, height, width):
+    def initial_state(
+        self, batch_size: int | KerasTensor, height: int, width: int
+    ) -> tuple[KerasTensor, KerasTensor]:
         """Zeros (Algorithm 1, line 3)."""
         zeros = ops.zeros((batch_size, height, width, self.units), "float32")
         return zeros, zeros
 
-    def call(self, inputs, state):
+    def call(
+        self, inputs: KerasTensor | None, state: tuple[KerasTensor, KerasTensor]
+    ) -> tuple[KerasTensor, KerasTensor]:
         hidden, cell = state
         if inputs is not None:
             hidden = ops.concatenate([ops.cast(inputs, "float32"), hidden], axis=-1)
         return conv_lstm_update(ops.cast(self.gates(hidden), "float32"), cell, self.look)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

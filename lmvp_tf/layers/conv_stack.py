@@ -1,8 +1,13 @@
 """A stack of 3x3 convolutions: the body of F, D's classifier and every part of G."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
-from keras import ops
+from keras import KerasTensor, ops
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
@@ -23,7 +28,14 @@ class ConvStack(keras.layers.Layer):
     Output shape: [B, H / s, W / s, widths[-1]] with s the product of the strides.
     """
 
-    def __init__(self, widths, strides=None, negative_slope=0.2, position_bias=False, **kwargs):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        strides: Sequence[int] | None = None,
+        negative_slope: float = 0.2,
+        position_bias: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.widths = tuple(widths)
         self.strides = tuple(strides or (1,) * len(self.widths))
@@ -43,7 +55,7 @@ class ConvStack(keras.layers.Layer):
             for i, (width, stride) in enumerate(zip(self.widths, self.strides, strict=True))
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         for convolution in self.convolutions:
             convolution.build(input_shape)
             input_shape = convolution.compute_output_shape(input_shape)
@@ -52,7 +64,7 @@ class ConvStack(keras.layers.Layer):
                     name="pixel_bias", shape=input_shape[1:], initializer="zeros"
                 )
 
-    def call(self, inputs, coarse=None):
+    def call(self, inputs: KerasTensor | None, coarse: KerasTensor | None = None) -> KerasTensor:
         for i, convolution in enumerate(self.convolutions):
             if i == 0 and coarse is not None:
                 inputs = self._first_of_both(inputs, coarse)
@@ -63,7 +75,7 @@ class ConvStack(keras.layers.Layer):
             inputs = leaky_relu(inputs, self.negative_slope)
         return inputs
 
-    def _first_of_both(self, inputs, coarse):
+    def _first_of_both(self, inputs: KerasTensor | None, coarse: KerasTensor) -> KerasTensor:
         """The first convolution over [inputs, doubled coarse], without making either of them."""
         first = self.convolutions[0]
         coarse, kernel = (ops.cast(x, self.compute_dtype) for x in (coarse, first.kernel))
@@ -74,12 +86,12 @@ class ConvStack(keras.layers.Layer):
             maps += ops.conv(inputs, kernel[:, :, :split], padding="same")
         return maps if first.bias is None else maps + ops.cast(first.bias, maps.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         for convolution in self.convolutions:
             input_shape = convolution.compute_output_shape(input_shape)
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "widths": self.widths,
@@ -89,7 +101,7 @@ class ConvStack(keras.layers.Layer):
         }
 
 
-def leaky_relu(x, negative_slope=0.2):
+def leaky_relu(x: KerasTensor, negative_slope: float = 0.2) -> KerasTensor:
     """A leaky ReLU whose gradient is taken from its output, which has the sign of x.
 
     The next layer keeps that output for the backward pass in any case. x, as large, is not kept
@@ -97,10 +109,10 @@ def leaky_relu(x, negative_slope=0.2):
     """
 
     @tf.custom_gradient
-    def activated(x):
+    def activated(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         y = ops.leaky_relu(x, negative_slope)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=y, alpha=negative_slope)
 
         return y, gradient
@@ -108,7 +120,7 @@ def leaky_relu(x, negative_slope=0.2):
     return activated(x)
 
 
-def convolve_doubled(maps, kernel):
+def convolve_doubled(maps: KerasTensor, kernel: KerasTensor) -> KerasTensor:
     """The 3x3 convolution, with zero padding, of maps whose every cell is repeated in a 2x2 square.
 
     Of the nine cells under the kernel several are the same one: a transposed convolution with

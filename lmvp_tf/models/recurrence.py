@@ -1,11 +1,25 @@
 """Loops over time, unrolled or rolled."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops, tree
 
+Nest = Any  # tensors in tuples, lists and dicts
+Step = Callable[[Nest, Nest], tuple[Nest, Nest]]
 
-def recur(step, state, inputs=None, length=None, rolled=False):
+
+def recur(
+    step: Step,
+    state: Nest,
+    inputs: Nest = None,
+    length: int = 0,
+    rolled: bool = False,
+) -> tuple[Nest, Nest]:
     """Runs a step for every time step: state, y_t = step(state, x_t).
 
     Args:
@@ -24,7 +38,7 @@ def recur(step, state, inputs=None, length=None, rolled=False):
     leaves = [] if inputs is None else tree.flatten(inputs)
     length = leaves[0].shape[1] if leaves else length
 
-    def step_on(state, xs):
+    def step_on(state: Nest, xs: list[tf.Tensor]) -> tuple[Nest, Nest]:
         return step(state, tree.pack_sequence_as(inputs, xs) if xs else None)
 
     if rolled and length > 1 and keras.backend.backend() == "tensorflow":
@@ -37,7 +51,7 @@ def recur(step, state, inputs=None, length=None, rolled=False):
     return state, tree.map_structure(lambda *ys: ops.stack(ys, axis=1), *outputs)
 
 
-def _while_loop(step, state, inputs, length):
+def _while_loop(step: Step, state: Nest, inputs: list[tf.Tensor], length: int) -> tuple[Nest, Nest]:
     """`recur` as a loop in the graph. The first step is run before it: y_1 tells what y_t are."""
     arrays = [
         tf.TensorArray(x.dtype, length, element_shape=(x.shape[0], *x.shape[2:])).unstack(
@@ -46,7 +60,7 @@ def _while_loop(step, state, inputs, length):
         for x in inputs
     ]
 
-    def read(t):
+    def read(t: int | tf.Tensor) -> list[tf.Tensor]:
         return [array.read(t) for array in arrays]
 
     state, first = step(state, read(0))
@@ -55,7 +69,9 @@ def _while_loop(step, state, inputs, length):
         for y in tree.flatten(first)
     ]
 
-    def body(t, state, outputs):
+    def body(
+        t: tf.Tensor, state: Nest, outputs: list[tf.TensorArray]
+    ) -> tuple[tf.Tensor, Nest, list[tf.TensorArray]]:
         state, y = step(state, read(t))
         outputs = [array.write(t, y) for array, y in zip(outputs, tree.flatten(y), strict=True)]
         return t + 1, state, outputs
