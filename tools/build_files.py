@@ -88,7 +88,10 @@ class Modules:
         return next((file for file in above if file in self.trees and file != path), None)
 
     def _files(self, name, importer):
-        """The module of a dotted name, or that which holds such an object; all of "package.*"."""
+        """The module that a name stands for, as "a.b", "a.b.AnObject" or "b.py"; all of "a.*"."""
+        if name.endswith(".py") and "__" not in name:
+            same = {path for path in self.trees if f"/{path}".endswith(f"/{name}")}
+            return same if len(same) == 1 else set()
         stem = name.replace(".", "/")
         owner = folder_of(stem)
         if stem.endswith("/*") and f"{owner}/__init__.py" in self.trees:

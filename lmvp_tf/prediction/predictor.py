@@ -117,7 +117,7 @@ class Predictor:
         return int(horizon)
 
 
-_RESULTS = pathlib.Path(__file__).parents[1] / "results"
+_RESULTS = pathlib.Path(__file__).parents[2] / "results"
 PRETRAINED = {
     "moving_mnist": _RESULTS / "moving_mnist" / "lmvp-paper",
     "highway": _RESULTS / "highway" / "lmvp-small",
