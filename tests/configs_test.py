@@ -66,7 +66,7 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("model.feature_widths=8,8,8,8,8,8,8", "multiples of 128"),
         ("model.spatial_widths=8", "two widths or more"),
         ("model.pixel_widths=", "must be a list of whole numbers"),
-        ("data.channels=3", "grey"),
+        ("data.channels=4", "data.channels must be one of 1, 3"),
         ("data.size=24", "28 pixels"),
         ("training.one_step_steps=1", "cannot be more. Received: 1 > 0"),
         ("training.beta_2=1", "beta_2 must be below 1. Received: 1.0"),

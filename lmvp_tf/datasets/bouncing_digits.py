@@ -1,7 +1,8 @@
 """Moving MNIST, generated on the fly.
 
 The procedure of Srivastava, Mansimov and Salakhutdinov, "Unsupervised Learning of Video
-Representations using LSTMs" (ICML 2015), in the order draw -> trajectories -> render.
+Representations using LSTMs" (ICML 2015), in the order draw -> trajectories -> render. In colour,
+which the paper has not, every digit is tinted with a hue of its own.
 """
 
 import functools
@@ -72,6 +73,29 @@ def draw(seed, batch_size, num_choices, num_digits=NUM_DIGITS):
     return Draw(tf.cast(digit, tf.int32), unit[..., :2], unit[..., 2] * (2 * math.pi))
 
 
+def draw_tints(seed, batch_size, num_digits=NUM_DIGITS):
+    """Draws a pure hue for every digit.
+
+    Its random numbers are not those of `draw`: the same seed gives the same sequences in colour.
+
+    Args:
+      seed: int32 or int64 [2].
+      batch_size: B.
+      num_digits: D.
+
+    Returns:
+      uint8 [B, D, 3], RGB whose largest part is 255 and whose smallest is 0.
+    """
+    seed = tf.random.experimental.stateless_fold_in(seed, 1, alg="philox")
+    bits = tf.random.stateless_uniform(
+        [batch_size, num_digits], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    # The hue circle in 1,536 whole steps: floats would differ from device to device.
+    hue = tf.cast(tf.cast(bits, tf.uint64) * 1536 // 2**32, tf.int32)[..., None]
+    distance = tf.abs((hue - tf.constant([0, 512, 1024]) + 768) % 1536 - 768)  # from R, G, B
+    return tf.cast(tf.clip_by_value(512 - distance, 0, 255), tf.uint8)
+
+
 def trajectories(start, angle, num_frames=NUM_FRAMES):
     """Moves the digits: in each frame first a step, then at an edge a clamp and a turn.
 
@@ -101,7 +125,7 @@ def trajectories(start, angle, num_frames=NUM_FRAMES):
     return tf.where(forward, 1 - left, left)
 
 
-def render(images, positions, size=SIZE):
+def render(images, positions, size=SIZE, tints=None):
     """Draws digits on their canvas; where they overlap the brighter pixel counts.
 
     Args:
@@ -109,16 +133,27 @@ def render(images, positions, size=SIZE):
       positions: float64 [B, D, T, 2], top left corners (y, x) in [0, 1], where 1 is as far as a
         digit can go; fractions of a pixel are cut off.
       size: H = W.
+      tints: uint8 [B, D, 3], what a digit's pixels are multiplied by, 255 for 1; None: grey. Where
+        digits overlap the brighter one counts in each of R, G and B.
 
     Returns:
-      uint8 [B, T, H, W].
+      uint8 [B, T, H, W, C], C = 3 with tints and else 1.
     """
     side = images.shape[2]
     if size < side:
         raise ValueError(f"the canvas must be as large as a digit ({side}). Received: size={size}")
     corners = tf.cast(positions * (size - side), tf.int32)  # [B, D, T, 2]
     digits = zip(tf.unstack(images, axis=1), tf.unstack(corners, axis=1), strict=True)
-    return functools.reduce(tf.maximum, [_place(*digit, size) for digit in digits])
+    placed = [_place(*digit, size)[..., None] for digit in digits]  # D of [B, T, H, W, 1]
+    if tints is not None:
+        placed = [_tinted(*digit) for digit in zip(placed, tf.unstack(tints, axis=1), strict=True)]
+    return functools.reduce(tf.maximum, placed)
+
+
+def _tinted(frames, tint):
+    """uint8 [B, T, H, W, 1] in the colours uint8 [B, 3]: uint8 [B, T, H, W, 3], rounded."""
+    product = tf.cast(frames, tf.int32) * tf.cast(tint, tf.int32)[:, None, None, None]
+    return tf.cast((product + 127) // 255, tf.uint8)
 
 
 def _place(images, corners, size):
@@ -151,21 +186,30 @@ def _shifted_rows(images, size):
     return tf.reshape(lines, [-1, (reach + 1) * (side + 1), size])
 
 
-def _sequences(digits, drawn, num_frames, size):
-    """The videos of a Draw, float32 [B, T, H, W, 1]."""
+def _sequences(digits, drawn, num_frames, size, tints=None):
+    """The videos of a Draw, float32 [B, T, H, W, C]."""
     if digits.dtype != tf.uint8:
         raise ValueError(f"digits must be uint8, 0 to 255. Received: {digits.dtype}")
     images = tf.gather(digits, drawn.digit)
-    return _to_float(render(images, trajectories(drawn.start, drawn.angle, num_frames), size))
+    positions = trajectories(drawn.start, drawn.angle, num_frames)
+    return _to_float(render(images, positions, size, tints))
 
 
 def _to_float(frames):
-    """uint8 [..., H, W] to float32 [..., H, W, 1] in [0, 1]."""
+    """uint8 [..., H, W, C] to float32 in [0, 1]."""
     # A product, because XLA and TensorFlow round a division by 255 differently.
-    return tf.cast(frames, tf.float32)[..., None] * (1 / 255)
+    return tf.cast(frames, tf.float32) * (1 / 255)
 
 
-def moving_mnist(digits, seed, batch_size, num_frames=NUM_FRAMES, size=SIZE, num_digits=NUM_DIGITS):
+def moving_mnist(
+    digits,
+    seed,
+    batch_size,
+    num_frames=NUM_FRAMES,
+    size=SIZE,
+    num_digits=NUM_DIGITS,
+    tinted=False,
+):
     """Draws a batch of sequences, a pure function of its arguments.
 
     It is the same bit for bit in eager mode, in tf.data, and compiled by XLA. In a compiled step
@@ -178,12 +222,14 @@ def moving_mnist(digits, seed, batch_size, num_frames=NUM_FRAMES, size=SIZE, num
       num_frames: T.
       size: H = W.
       num_digits: digits per sequence.
+      tinted: whether each digit has a colour.
 
     Returns:
-      float32 [B, T, H, W, 1] in [0, 1].
+      float32 [B, T, H, W, C] in [0, 1], C = 3 where tinted and else 1.
     """
     drawn = draw(seed, batch_size, tf.shape(digits)[0], num_digits)
-    return _sequences(digits, drawn, num_frames, size)
+    tints = draw_tints(seed, batch_size, num_digits) if tinted else None
+    return _sequences(digits, drawn, num_frames, size, tints)
 
 
 def batch_seed(seed, split, number):
@@ -202,6 +248,7 @@ def dataset(
     num_frames=NUM_FRAMES,
     size=SIZE,
     num_digits=NUM_DIGITS,
+    tinted=False,
 ):
     """Returns batches without end; batch i depends on (digits, seed, split, i) alone.
 
@@ -218,9 +265,10 @@ def dataset(
       num_frames: T.
       size: H = W.
       num_digits: digits per sequence.
+      tinted: whether each digit has a colour.
 
     Returns:
-      tf.data.Dataset of float32 [B, T, H, W, 1] in [0, 1].
+      tf.data.Dataset of float32 [B, T, H, W, C] in [0, 1].
 
     Raises:
       UserError: `batch_size` is not positive.
@@ -231,7 +279,7 @@ def dataset(
 
     @tf.function(jit_compile=True, autograph=False)  # twice as fast
     def compiled(digits, number_seed):
-        return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits)
+        return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits, tinted)
 
     @tf.autograph.experimental.do_not_convert  # which takes seconds
     def batch(number):
@@ -248,6 +296,7 @@ def test_batches(
     num_frames=NUM_FRAMES,  # noqa: PT028
     size=SIZE,  # noqa: PT028
     num_digits=NUM_DIGITS,  # noqa: PT028
+    tinted=False,  # noqa: PT028
 ):
     """Returns the test set in its order, the same on every machine.
 
@@ -258,9 +307,10 @@ def test_batches(
       num_frames: T; the published test set has 20.
       size: H = W; the published test set has 64.
       num_digits: digits per sequence; the published test set has 2.
+      tinted: whether each digit has a colour; the published test set is grey.
 
     Returns:
-      tf.data.Dataset of float32 [B, T, H, W, 1] in [0, 1].
+      tf.data.Dataset of float32 [B, T, H, W, C] in [0, 1].
 
     Raises:
       UserError: `num_sequences` or `batch_size` is out of range.
@@ -270,11 +320,14 @@ def test_batches(
     digits = tf.constant(digits)
 
     @tf.autograph.experimental.do_not_convert
-    def batch(drawn):
-        return _sequences(digits, drawn, num_frames, size)
+    def batch(drawn, tints):
+        return _sequences(digits, drawn, num_frames, size, tints if tinted else None)
 
-    drawn = draw(batch_seed(0, "test", 0), TEST_SEQUENCES, len(digits), num_digits)
-    draws = tf.data.Dataset.from_tensor_slices(drawn).take(num_sequences).batch(batch_size)
+    seed = batch_seed(0, "test", 0)
+    drawn = draw(seed, TEST_SEQUENCES, len(digits), num_digits)
+    tints = draw_tints(seed, TEST_SEQUENCES, num_digits)
+    draws = tf.data.Dataset.from_tensor_slices((drawn, tints))
+    draws = draws.take(num_sequences).batch(batch_size)
     return prepare_ahead(draws, batch)
 
 
@@ -307,9 +360,9 @@ def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
 
     def batches():
         for i in range(0, num_sequences, batch_size):
-            yield frames[:, i : min(i + batch_size, num_sequences)].swapaxes(0, 1)
+            yield frames[:, i : min(i + batch_size, num_sequences)].swapaxes(0, 1)[..., None]
 
-    signature = tf.TensorSpec([None, NUM_FRAMES, SIZE, SIZE], tf.uint8)
+    signature = tf.TensorSpec([None, NUM_FRAMES, SIZE, SIZE, 1], tf.uint8)
     batches = tf.data.Dataset.from_generator(batches, output_signature=signature)
     return prepare_ahead(batches, _to_float)
 

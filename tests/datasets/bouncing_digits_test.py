@@ -1,5 +1,6 @@
 """Moving MNIST against a NumPy transcription of the published procedure."""
 
+import colorsys
 import hashlib
 import itertools
 
@@ -107,16 +108,53 @@ def test_overlap_is_the_maximum_and_fractions_are_cut_off():
     images = np.zeros([1, 2, 28, 28], np.uint8)
     images[0, 0], images[0, 1] = 100, 30
     positions = np.array([[[[0.0, 0.999]], [[1.0, 0.5]]]])  # y, x: rows 0 and 36, columns 35 and 18
-    frame = mm.render(images, positions).numpy()[0, 0]
+    frame = mm.render(images, positions).numpy()[0, 0, ..., 0]
     expected = np.zeros([64, 64], np.uint8)
     expected[36:64, 18:46] = 30
     expected[0:28, 35:63] = 100
     np.testing.assert_array_equal(frame, expected)
     images[0, 1, :, 14:] = 200  # the same place: brighter in one half, darker in the other
-    frame = mm.render(images, positions[:, [0, 0]]).numpy()[0, 0]
+    frame = mm.render(images, positions[:, [0, 0]]).numpy()[0, 0, ..., 0]
     expected[36:64] = 0
     expected[0:28, 35 + 14 : 63] = 200
     np.testing.assert_array_equal(frame, expected)
+
+
+def test_in_colour_the_same_digits_move_each_in_its_hue(digits):
+    drawn = mm.draw(SEED, 20, len(digits), 2)
+    tints = mm.draw_tints(SEED, 20, 2).numpy().astype(np.int32)
+    digit = drawn.digit.numpy()
+    expected = np.zeros([20, 4, 40, 40, 3], np.int32)
+    for b, d in np.ndindex(digit.shape):
+        alone = tf.nest.map_structure(lambda x, b=b, d=d: x[b : b + 1, d : d + 1], drawn)
+        grey = oracle_frames(digits, alone, 4, 40)[0].astype(np.int32)
+        tinted = (grey[..., None] * tints[b, d] + 127) // 255
+        expected[b] = np.maximum(expected[b], tinted)
+    videos = mm.moving_mnist(digits, SEED, 20, 4, 40, 2, tinted=True)
+    np.testing.assert_array_equal(np.rint(videos.numpy() * 255), expected)
+    compiled = tf.function(mm.moving_mnist, jit_compile=True)(
+        tf.constant(digits), SEED, 20, 4, 40, 2, tinted=True
+    )
+    np.testing.assert_array_equal(compiled, videos)
+
+
+def test_tints_are_pure_hues_from_all_around_the_circle():
+    tints = mm.draw_tints(SEED, 500, 2).numpy().reshape(-1, 3)
+    assert (tints.max(1) == 255).all()
+    assert (tints.min(1) == 0).all()
+    hues = [colorsys.rgb_to_hsv(*(tint / 255))[0] for tint in tints]
+    counts, _ = np.histogram(hues, bins=6, range=(0, 1))  # 167 expected
+    assert counts.min() > 110
+
+
+def test_the_test_set_in_colour_is_that_in_grey(digits):
+    (grey,) = mm.test_batches(digits, 5, 8)
+    (colour,) = mm.test_batches(digits, 5, 8, tinted=True)
+    assert colour.shape == (5, 20, 64, 64, 3)
+    alone = mm.test_batches(digits, 5, 2, tinted=True)  # in batches of another size
+    np.testing.assert_array_equal(np.concatenate(list(alone)), colour)
+    # Every hue has one part of 255: there the brighter digit is as bright as in grey.
+    np.testing.assert_array_equal(np.max(colour, axis=-1), grey[..., 0])
 
 
 def test_draws_are_uniform():
