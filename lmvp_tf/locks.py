@@ -1,0 +1,68 @@
+"""One writer for a folder at a time; readers are never refused."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import socket
+import time
+from collections.abc import Iterator
+
+import filelock
+import msgspec
+
+from lmvp_tf.errors import UserError
+from lmvp_tf.files import read_json, write_json
+
+LOCK = ".lock"  # what the operating system locks; it lets go when the process dies, however it does
+OWNER = ".lock-owner.json"  # who, for those who are refused
+
+
+class Owner(msgspec.Struct):
+    """Who writes to a folder."""
+
+    pid: int
+    host: str
+    since: str  # local time
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+
+@contextlib.contextmanager
+def only_writer(folder: pathlib.Path) -> Iterator[None]:
+    """The block is the only one that writes to a folder, of all processes that ask in this way.
+
+    Args:
+      folder: made when it is missing.
+
+    Raises:
+      UserError: another process writes to it; the message says which.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise UserError(
+            f"{folder} is in use by {_owner(folder)}: wait until it has ended, or stop it, or give "
+            "another folder"
+        ) from error
+    try:
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        write_json(
+            folder / OWNER, msgspec.to_builtins(Owner(os.getpid(), socket.gethostname(), now))
+        )
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / OWNER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _owner(folder: pathlib.Path) -> Owner | str:
+    try:
+        return read_json(folder / OWNER, Owner)
+    except (OSError, UserError):  # it has begun this moment, or its disk is full
+        return "another process"
