@@ -10,7 +10,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo data-highway results test bench bench-quick build-files lint types clean
+.PHONY: demo data-highway results test bazel-test bench bench-quick build-files lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -38,6 +38,10 @@ results: $(VENV)/.installed-test
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+
+# The same tests as a user of Bazel runs them, offline: Debian's package bazel-bootstrap has the program.
+bazel-test: $(VENV)/.installed-test
+	PYTHON_BIN_PATH=$(CURDIR)/$(BIN)/python bazel test //... ; code=$$?; bazel shutdown; exit $$code
 
 # Writes benchmarks/results.json and results.md: 15 minutes, and nothing else should run.
 bench: $(VENV)/.installed-bench
