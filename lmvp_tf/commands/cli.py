@@ -36,7 +36,10 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
             sys.exit(2 if isinstance(error, UserError) else 1)
 
-    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__  # what --help shows
+    # --help shows the text and the flags of the main module: take those of main's for it.
+    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(main.__module__):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=_parse_flags)
 
 
