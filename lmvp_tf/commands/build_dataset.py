@@ -5,6 +5,8 @@
 It writes TFRecord shards, `dataset.json` and `contact_sheet.png`, and prints what went in.
 """
 
+from __future__ import annotations
+
 import sys
 
 from absl import flags
@@ -38,7 +40,7 @@ _VALIDATION = flags.DEFINE_float(
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a dataset of other parameters")
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     """Flags -> options -> build -> summary."""
     del argv
     if _FPS.value is not None and flags.FLAGS["stride"].present:
@@ -62,15 +64,16 @@ def main(argv):
     print(f"Written to {_OUTPUT.value}; look at {_OUTPUT.value}/{builder.SHEET}")
 
 
-def run():
+def run() -> None:
     """The program."""
     sys.argv = _spread_inputs(sys.argv)
     cli.run(main)
 
 
-def _spread_inputs(argv):
+def _spread_inputs(argv: list[str]) -> list[str]:
     """Turns `--input A B` into `--input=A --input=B`, so that a shell's *.mp4 works."""
-    spread, inside = [], False
+    spread: list[str] = []
+    inside = False
     for word in argv:
         if word.startswith("-"):
             inside = word == "--input"

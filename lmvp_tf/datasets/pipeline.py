@@ -1,9 +1,13 @@
 """How every dataset makes its batches ahead of the training step that takes them."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
-def prepare_ahead(elements, function):
+def prepare_ahead(elements: tf.data.Dataset, function: Callable[..., tf.Tensor]) -> tf.data.Dataset:
     """Maps a tf.data.Dataset by `function`, two elements at a time, and keeps two results ready.
 
     tf.data's autotuner is off, in whatever is made of the result too: an iterator that is dropped

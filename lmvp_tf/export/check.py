@@ -3,19 +3,26 @@
 python -m lmvp_tf.export.check FOLDER REQUESTS.npz ANSWERS.npz
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from lmvp_tf.errors import RunError
 
+Tensors = dict[str, dict[str, npt.NDArray[Any]]]  # {endpoint: {name: array}}
 
-def answers(folder, requests):
+
+def answers(folder: os.PathLike[str] | str, requests: Tensors) -> Tensors:
     """Asks a SavedModel in a fresh process.
 
     Args:
@@ -45,7 +52,7 @@ def answers(folder, requests):
         return _by_endpoint(answered)
 
 
-def main(folder, asked, answered):
+def main(folder: str, asked: str, answered: str) -> None:
     """Loads the SavedModel, asks it what is in one file and writes the answers to another."""
     signatures = tf.saved_model.load(folder).signatures
     results = {
@@ -55,12 +62,12 @@ def main(folder, asked, answered):
     np.savez(answered, **_flatten(results))
 
 
-def _flatten(tensors):
+def _flatten(tensors: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"{name}/{part}": x for name, parts in tensors.items() for part, x in parts.items()}
 
 
-def _by_endpoint(path):
-    tensors = {}
+def _by_endpoint(path: os.PathLike[str] | str) -> Tensors:
+    tensors: Tensors = {}
     with np.load(path) as arrays:
         for key, value in arrays.items():
             name, part = key.split("/")

@@ -1,9 +1,12 @@
 """A folder that is written where it is wanted, and seen only when it is whole."""
 
+from __future__ import annotations
+
 import contextlib
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -11,7 +14,7 @@ from lmvp_tf.errors import RunError, UserError
 
 
 @contextlib.contextmanager
-def unseen_folder(output):
+def unseen_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a new folder in `output` with a name that no server reads; removes it in the end.
 
     What is to stay is renamed into `output`: on one disk that happens at once or not at all.

@@ -1,13 +1,18 @@
 """Requests that TensorFlow Serving runs when it loads a version, before anyone waits for it."""
 
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import tensorflow as tf
 
-from lmvp_tf.export.endpoints import endpoints
+from lmvp_tf.export.endpoints import Exportable, endpoints
 from lmvp_tf.files import atomic_path
 from lmvp_tf.serving import BATCH_SIZES
 
 
-def write(folder, exportable):
+def write(folder: pathlib.Path, exportable: Exportable) -> bool:
     """Writes `assets.extra/tf_serving_warmup_requests`, if tensorflow-serving-api is installed.
 
     A request to every endpoint in every batch size that the server makes: the first run of each
@@ -47,6 +52,6 @@ def write(folder, exportable):
     return True
 
 
-def _filled(spec, batch_size):
+def _filled(spec: tf.TensorSpec, batch_size: int) -> Any:
     """A TensorProto of zeros, in a few bytes."""
     return tf.make_tensor_proto(0, spec.dtype, (batch_size, *spec.shape[1:]))

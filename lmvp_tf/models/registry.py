@@ -1,8 +1,14 @@
 """The systems by name. A new one is a file beside this one and a line here."""
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING
 
 from lmvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from lmvp_tf.models.predictor import VideoPredictor
 
 # Names of classes, imported when they are asked for: TensorFlow takes seconds.
 MODELS = {
@@ -15,7 +21,7 @@ MODELS = {
 }
 
 
-def model_class(name):
+def model_class(name: str) -> type[VideoPredictor]:
     """The VideoPredictor of a name.
 
     Raises:
