@@ -11,11 +11,13 @@ stays: comments, calls that make no Python target, and a target's other attribut
 
 import argparse
 import ast
+import collections
 import difflib
 import graphlib
 import os
 import pathlib
 import sys
+from collections.abc import Iterable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOADS = {
@@ -28,34 +30,31 @@ WRITTEN = {"name", "size", "srcs", "main", "deps"}  # the attributes that this p
 NOT_CODE = {"docs", "notebooks", "results"}  # what lies there is data, programs too
 
 
-def find_files(root):
+def find_files(root: pathlib.Path) -> Iterator[str]:
     """Yields the paths from the root, with /, of all files in folders that Bazel may look at."""
     ignored = root / ".bazelignore"
     skipped = NOT_CODE | set(ignored.read_text().split() if ignored.exists() else ())
     for folder, subfolders, names in os.walk(root):
         place = pathlib.Path(folder).relative_to(root)
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith((".", "__")) and (place / name).as_posix() not in skipped
-        ]
+        visible = {name for name in subfolders if not name.startswith((".", "__"))}
+        subfolders[:] = [name for name in visible if (place / name).as_posix() not in skipped]
         yield from ((place / name).as_posix() for name in names)
 
 
-def folder_of(path):
+def folder_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def join(folder, name):
+def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def names_in(node, when="loading"):
+def names_in(node: ast.AST, when: str = "loading") -> Iterator[tuple[str, str]]:
     """Yields what a syntax tree imports or names, "a.b.c", and when: "loading" or "running".
 
     What only type checkers see is left out.
     """
-    children = ast.iter_child_nodes(node)
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
     match node:
         case ast.If() if "TYPE_CHECKING" in ast.unparse(node.test):
             children = node.orelse
@@ -77,17 +76,20 @@ def names_in(node, when="loading"):
 class Modules:
     """The modules of a tree, by their paths from its root, and which need which."""
 
-    def __init__(self, root):
+    def __init__(self, root: pathlib.Path) -> None:
         paths = sorted(path for path in find_files(root) if path.endswith(".py"))
         self.trees = {path: ast.parse((root / path).read_bytes(), path) for path in paths}
-        self._names = {path: set(names_in(tree)) for path, tree in self.trees.items()}
+        self._named: dict[tuple[str, str], set[str]] = collections.defaultdict(set)
+        for path, tree in self.trees.items():
+            for name, when in names_in(tree):
+                self._named[path, when] |= self._files(name, path)
 
-    def package(self, path):
+    def package(self, path: str) -> str | None:
         """The __init__.py that Python loads before a module, or None."""
         above = (f"{folder}/__init__.py" for folder in pathlib.PurePosixPath(path).parents)
         return next((file for file in above if file in self.trees and file != path), None)
 
-    def _files(self, name, importer):
+    def _files(self, name: str, importer: str) -> set[str]:
         """The module that a name stands for, as "a.b", "a.b.AnObject" or "b.py"; all of "a.*"."""
         if name.endswith(".py") and "__" not in name:
             same = {path for path in self.trees if f"/{path}".endswith(f"/{name}")}
@@ -102,34 +104,29 @@ class Modules:
         candidates = (file for stem in stems for file in (f"{stem}.py", f"{stem}/__init__.py"))
         return {next((file for file in candidates if file in self.trees), importer)}
 
-    def _used(self, path, when):
-        """The modules that one imports or names, "loading" or "running"."""
-        names = (name for name, then in self._names[path] if then == when)
-        return set().union(*(self._files(name, path) for name in names))
-
-    def _own(self, path):
-        """The modules that a module uses; of a package only those that loading it takes.
+    def _used(self, path: str) -> set[str]:
+        """The modules that a module imports or names; of a package what loading it takes.
 
         All its modules load the package: what it uses later may be one of them.
         """
-        later = set() if path.endswith("__init__.py") else self._used(path, "running")
-        return self._used(path, "loading") | later
+        later = set() if path.endswith("__init__.py") else self._named[path, "running"]
+        return self._named[path, "loading"] | later
 
-    def _before(self, package):
+    def _before(self, package: str) -> set[str]:
         """The modules that a package takes to load: they cannot depend on it."""
         found, new = set(), {package}
         while new:
             found |= new
-            new = set().union(*(self._own(path) | {self.package(path)} for path in new))
+            new = set().union(*(self._used(path) | {self.package(path)} for path in new))
             new -= found | {None}
         return found
 
-    def needed(self, path):
+    def needed(self, path: str) -> set[str]:
         """The modules that a module's target depends on."""
-        found = self._own(path)
+        found = self._used(path)
         for package in [file for file in found if file.endswith("/__init__.py")]:
             if not path.startswith(f"{folder_of(package)}/"):
-                found |= self._used(package, "running")  # what its user may come to
+                found |= self._named[package, "running"]  # what its user may come to
         package = self.package(path)
         if package and path not in self._before(package):
             found.add(package)
@@ -139,13 +136,13 @@ class Modules:
         return found - {path}
 
 
-def target_name(path):
+def target_name(path: str) -> str:
     """The name of a module's target: the module's, or that of the folder of a __main__.py."""
     file = pathlib.PurePosixPath(path)
     return file.parent.name if file.stem == "__main__" else file.stem
 
 
-def label(path, folder):
+def label(path: str, folder: str) -> str:
     """The label of a module's target, as the BUILD file of a folder writes it."""
     home, name = folder_of(path), target_name(path)
     if home == folder:
@@ -162,7 +159,7 @@ class BuildFile:
       targets: {source file: (rule, comment above, {attribute: its source, with the comment})}.
     """
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.top, self.calls, self.targets = "", [], {}
         self._text, self._lines, end = text, text.splitlines(), 0
         for statement in ast.parse(text).body:
@@ -180,12 +177,12 @@ class BuildFile:
         if below := self._comment(end, len(self._lines) + 1):
             self.calls.append(below.rstrip())
 
-    def _comment(self, end, start, indent=""):
+    def _comment(self, end: int, start: int, indent: str = "") -> str:
         """What stands between the line number `end` and the line number `start`."""
         lines = [line.strip() for line in self._lines[end : start - 1]]
         return "".join(f"{indent}{line}\n" for line in "\n".join(lines).strip().splitlines())
 
-    def _attributes(self, call):
+    def _attributes(self, call: ast.Call) -> Iterator[tuple[str, str]]:
         end = call.func.end_lineno
         for keyword in call.keywords:
             source = ast.get_source_segment(self._text, keyword.value)
@@ -194,7 +191,7 @@ class BuildFile:
             end = keyword.end_lineno
 
 
-def new_rule(path, modules):
+def new_rule(path: str, modules: Modules) -> str:
     """The rule of a module that has no target yet."""
     if path.endswith("_test.py"):
         return "pytest_test"
@@ -204,7 +201,7 @@ def new_rule(path, modules):
     return "py_binary" if program or path.endswith("__main__.py") else "py_library"
 
 
-def attribute(name, value):
+def attribute(name: str, value: str | list[str]) -> str:
     """A line or more of a target: its value is a string or a list of strings."""
     if isinstance(value, str):
         return f'    {name} = "{value}",'
@@ -213,7 +210,7 @@ def attribute(name, value):
     return "\n".join([f"    {name} = [", *(f'        "{item}",' for item in value), "    ],"])
 
 
-def target(path, modules, rule, kept):
+def target(path: str, modules: Modules, rule: str, kept: dict[str, str]) -> str:
     """The text of a module's target, with the attributes that a person wrote."""
     folder, _, file = path.rpartition("/")
     deps = {label(needed, folder) for needed in modules.needed(path)}
@@ -230,7 +227,7 @@ def target(path, modules, rule, kept):
     return "\n".join([f"{rule}(", *lines, ")"])
 
 
-def build_text(folder, modules, old):
+def build_text(folder: str, modules: Modules, old: BuildFile) -> str:
     """The text of a folder's BUILD file, "" where nothing is left to say."""
     targets, rules = [], set()
     for path in (path for path in modules.trees if folder_of(path) == folder):
@@ -247,7 +244,7 @@ def build_text(folder, modules, old):
     return "\n\n".join(filter(None, [old.top.rstrip(), loads, *calls, *targets])) + "\n"
 
 
-def rewritten(root):
+def rewritten(root: pathlib.Path) -> Iterator[tuple[str, str, str]]:
     """Yields (path from the root, text now, text to be) of every BUILD file with Python targets."""
     modules = Modules(root)
     try:
@@ -267,7 +264,7 @@ def rewritten(root):
             yield path, text, build_text(folder, modules, old)
 
 
-def main(root, check):
+def main(root: pathlib.Path, check: bool) -> int:
     """Writes the BUILD files, or names what differs. Returns the exit code."""
     changed = [(path, old, new) for path, old, new in rewritten(root) if old != new]
     for path, old, new in changed:
