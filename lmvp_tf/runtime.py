@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pathlib
+import platform
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+# Whether oneDNN predicts one video faster, by the vendor of the processor (docs/decisions.md). The
+# choice for others is TensorFlow's.
+_ONEDNN_PREDICTS = {"GenuineIntel": "1", "AuthenticAMD": "0"}
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
@@ -18,18 +24,31 @@ def prepare() -> None:
     keep_freed_memory()
 
 
-def import_tensorflow(onednn: bool = True) -> None:
+def import_tensorflow(training: bool = True) -> None:
     """Imports TensorFlow and Keras in half the time, where packages are installed that Keras looks
     for and that no program of ours wants through Keras (docs/decisions.md).
 
     Args:
-      onednn: convolutions by oneDNN, which trains half as fast again; False for predictions of one
-        video at a time, which take half as long without. What the user's environment says wins.
+      training: whether convolutions are those of large batches, which oneDNN makes half as fast
+        again. Whether it helps a prediction of one video depends on the processor. What the user's
+        environment says wins.
     """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(onednn)))
+    onednn = "1" if training else _ONEDNN_PREDICTS.get(_processor_vendor())
+    if onednn:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", onednn)
     with _hidden("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn"):
         import keras  # noqa: F401  (imports TensorFlow, its backend)
         import tensorflow  # noqa: F401  (finds Keras there already)
+
+
+def _processor_vendor() -> str:
+    """As "GenuineIntel"; empty where neither Linux nor Windows says it."""
+    try:
+        info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor().rpartition(", ")[2]  # Windows: "..., GenuineIntel"
+    vendor = re.search(r"(?m)^vendor_id\s*: (\w+)$", info)
+    return vendor[1] if vendor else ""
 
 
 @contextlib.contextmanager

@@ -4,8 +4,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from lmvp_tf import runtime
+from lmvp_tf.prediction.pretrained import PRETRAINED
+
+HIGHWAY = PRETRAINED["highway"]
 FAULTS = """
 import resource, numpy as np
 from lmvp_tf import runtime
@@ -39,17 +44,50 @@ def test_freed_blocks_are_used_again_without_new_pages():
     assert int(run(FAULTS.format(prepare=False))) >= 512
 
 
-def test_the_environment_is_set_unless_the_user_has_set_it():
+@pytest.mark.parametrize(
+    ("vendor", "training", "expected"),
+    [
+        ("AuthenticAMD", True, "1"),
+        ("AuthenticAMD", False, "0"),
+        ("GenuineIntel", True, "1"),
+        ("GenuineIntel", False, "1"),
+        ("another", False, None),  # as TensorFlow thinks best
+    ],
+)
+def test_onednn_trains_and_predicts_where_it_is_faster(monkeypatch, vendor, training, expected):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    monkeypatch.setattr(runtime, "_processor_vendor", lambda: vendor)
+    runtime.import_tensorflow(training)
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == expected
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "user's")
+    runtime.import_tensorflow(training)
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "user's"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/cpuinfo"), reason="where Linux says it")
+def test_the_processor_is_known():
+    lines = open("/proc/cpuinfo").read().splitlines()
+    vendors = {line.split()[-1] for line in lines if line.startswith("vendor_id")}
+    assert runtime._processor_vendor() == (vendors.pop() if vendors else "")
+
+
+@pytest.mark.slow
+def test_predictions_are_the_same_with_and_without_onednn(tmp_path):
     program = (
-        "import os; from lmvp_tf import runtime; runtime.import_tensorflow();"
-        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+        "import sys, numpy as np; from lmvp_tf import runtime; runtime.import_tensorflow(False);"
+        "import lmvp_tf; rng = np.random.default_rng(0);"
+        "video = rng.random((3, 64, 64, 1), np.float32);"
+        f"np.save(sys.argv[1], lmvp_tf.load({str(HIGHWAY)!r}).predict(video, 2))"
     )
-    clean = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
-    default = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean
-    )
-    assert default.stdout.strip() == "1"
-    assert run(program, TF_ENABLE_ONEDNN_OPTS="0") == "0"
+    for choice in "01":
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / choice)],
+            check=True,
+            env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": choice},
+        )
+    without, with_it = (np.load(tmp_path / f"{choice}.npy") for choice in "01")
+    assert without.std() > 0.05
+    np.testing.assert_allclose(with_it, without, atol=1e-5)
 
 
 def test_tensorflow_is_imported_without_what_keras_looks_for_and_nothing_is_lost():

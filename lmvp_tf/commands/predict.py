@@ -1,33 +1,43 @@
-"""Predicts how your own clip goes on, and compares it with how it went where the clip says that.
+"""Predicts how your own film goes on, and compares it with how it went where the film says that.
 
-    python run_predict.py --workdir=runs/mm --input=clip.mp4 --output=out.gif
+    python run_predict.py --workdir=runs/mm --input=film.mp4 --output=out.gif
 
-The input is a video, a GIF, a folder of numbered frames, or an .npy file ([T, H, W] or
-[T, H, W, C], uint8 or float in [0, 1]). It is cropped, resized and made grey or RGB as the model's
-training data were. The model is that of a workdir, an exported one (--saved_model, --tflite), or
-one that comes with the repository (--pretrained).
+The input is a film: a video, an animated GIF, a folder of numbered frames, or an array in an .npy
+file ([T, H, W] or [T, H, W, C], uint8 or float in [0, 1]). Its frames are chosen, cropped, resized
+and made grey or RGB as those of the model's training data were; --crop, --stride and --fps say
+otherwise. A line says what was read. The model is that of a workdir, an exported one
+(--saved_model, --tflite), or one that comes with the repository (--pretrained).
 
-It reads T0 frames: the last ones of the clip, or those from --start=N on. The suffix of --output
+It reads T0 frames: the last ones of the film, or those from --start=N on. The suffix of --output
 says what is written:
 
     .gif .mp4  a film: input, then the prediction beside what came, with the PSNR of each frame
     .png       the same as a strip of frames
     .npy       the S predicted frames, float32 [S, H, W, C] in [0, 1]
 
-With --every it predicts from every window of T0 frames. The film then runs along the clip and shows
-each frame, numbered from 0 as --start is, beside what was predicted for it 1 frame and S frames
-before. The strip has windows from up to 6 places of the clip. The .npy file is [P, S, H, W, C]: one
-row for each of the P = N - T0 + 1 windows of N frames, also where the clip ends before T0 + S.
+With --every it predicts from every window of T0 frames. The film that is written then runs along
+yours and shows each frame, numbered from 0 as --start is, beside what was predicted for it 1 frame
+and S frames before. The strip has windows from up to 6 places. The .npy file is [P, S, H, W, C]:
+one row for each of the P = N - T0 + 1 windows of N frames, also where the film ends before T0 + S.
 """
 
-import dataclasses
+from __future__ import annotations
+
+import concurrent.futures
 import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags
-from tqdm import tqdm
 
 from lmvp_tf import runtime
 from lmvp_tf.errors import UserError
+from lmvp_tf.prediction import outputs, pretrained
+
+if TYPE_CHECKING:
+    from lmvp_tf.films.film import Film
+    from lmvp_tf.prediction.predictor import Predictor
+
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
 _SAVED_MODEL = flags.DEFINE_string(
@@ -37,10 +47,10 @@ _TFLITE = flags.DEFINE_string("tflite", None, "Instead of --workdir: a .tflite f
 _PRETRAINED = flags.DEFINE_enum(
     "pretrained",
     None,
-    ["moving_mnist", "highway"],
+    list(pretrained.PRETRAINED),
     "Instead of --workdir: the weights that come with the repository.",
 )
-_INPUT = flags.DEFINE_string("input", None, "A video, GIF, folder of numbered frames, or .npy.")
+_INPUT = flags.DEFINE_string("input", None, "A film: a video, animation, folder or array.")
 _OUTPUT = flags.DEFINE_string("output", None, "What to write: .gif, .mp4, .png or .npy.")
 _HORIZON = flags.DEFINE_integer(
     "horizon", None, "S, how many frames to predict; as many as in training when left out.", 1
@@ -53,58 +63,57 @@ _START = flags.DEFINE_integer(
 )
 _EVERY = flags.DEFINE_bool("every", False, "Predict from every window of T0 frames.")
 _CROP = flags.DEFINE_string(
-    "crop", "centre", "centre: the largest square; none: the whole picture, squeezed; or x,y,w,h"
+    "crop",
+    None,
+    "centre: the largest part of the model's aspect ratio; none: the whole picture, squeezed; or "
+    "x,y,w,h. Left out: as the training data were.",
 )
 _STRIDE = flags.DEFINE_integer(
     "stride",
     None,
-    "Keep every so many-th frame. Left out: as the run's data.frame_stride says, with --workdir "
-    "and --pretrained; every frame with an exported model.",
+    "Keep every so many-th frame of the film. Left out: as the training data were.",
     1,
 )
 _FPS = flags.DEFINE_float("fps", None, "Keep so many frames per second instead.", 1e-3)
 _PLAY_FPS = flags.DEFINE_float("play_fps", 5, "Frames per second of the film.", 1, 50)
 
 
-def main(argv):
-    """Flags -> predictor -> clip -> prediction -> file and table."""
+def main(argv: Sequence[str]) -> None:
+    """Flags -> predictor, and the film meanwhile -> prediction -> file and table."""
     del argv
-    options = _checked_options()
-    # Takes seconds: not for --help or a wrong flag.
-    runtime.import_tensorflow(onednn=False)
-    from lmvp_tf.prediction import clip_prediction, clips
+    _check_flags()
+    from lmvp_tf.films.find import find_film
 
+    film = find_film(_INPUT.value)
+    # ffmpeg looks at the film in a process of its own, while TensorFlow is imported.
+    with concurrent.futures.ThreadPoolExecutor(1) as aside:
+        looked = aside.submit(film.describe)
+        if not _TFLITE.value:
+            runtime.import_tensorflow(training=False)
+        looked.result()
     predictor = _load()
-    options = suited(options, predictor)
-    with tqdm(desc="Reading", unit=" frames", delay=2, leave=False) as bar:
-        clip = clips.read_clip(_INPUT.value, options, lambda done, _: bar.update(done - bar.n))
-    result = clip_prediction.predict_clip(
-        predictor,
-        clips.as_float(clip.frames),
-        _INPUT.value,
-        _START.value,
-        _EVERY.value,
-        _HORIZON.value,
-    )
-    clip_prediction.write(result, _OUTPUT.value, _EVERY.value, _PLAY_FPS.value)
-    print(clip_prediction.summary(result))
+    _predict(predictor, film)
+
+
+def _predict(predictor: Predictor, film: Film) -> None:
+    """Predicts what the flags say, writes and prints it."""
+    from lmvp_tf.films.options import parse_crop
+    from lmvp_tf.prediction import film_part, film_prediction
+
+    horizon = predictor.check_horizon(_HORIZON.value)
+    crop = None if _CROP.value is None else parse_crop(_CROP.value)
+    options = film_part.suited(predictor.options, film, crop, _STRIDE.value, _FPS.value)
+    part = film_part.read(film, options, predictor.num_inputs, horizon, _START.value, _EVERY.value)
+    print(film_part.described(film, part, predictor.num_inputs, options, predictor.options))
+    result = film_prediction.predict_film(predictor, part, horizon)
+    film_prediction.write(result, _OUTPUT.value, _EVERY.value, _PLAY_FPS.value)
+    print(film_prediction.summary(result))
     print(f"Written to {_OUTPUT.value}")
 
 
-def suited(options, predictor):
-    """FrameOptions that give frames as the predictor was trained on; --stride has the last word."""
-    stride = _STRIDE.value
-    if stride is None:
-        stride = predictor.config.data.frame_stride if predictor.config else 1
-    return dataclasses.replace(
-        options, size=predictor.size, channels=predictor.channels, stride=stride
-    )
-
-
-def _checked_options():
-    """FrameOptions from the flags alone, after a look at all that costs no time."""
-    from lmvp_tf.datasets.video_sources import FrameOptions, parse_crop
-    from lmvp_tf.prediction import clips
+def _check_flags() -> None:
+    """Refuses what can be seen to be wrong in no time."""
+    from lmvp_tf.films.options import parse_crop
 
     models = (_WORKDIR, _SAVED_MODEL, _TFLITE, _PRETRAINED)
     if sum(bool(flag.value) for flag in models) != 1:
@@ -113,25 +122,21 @@ def _checked_options():
     for flag in (_INPUT, _OUTPUT):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing: {flags.FLAGS[flag.name].help}")
-    clips.output_suffix(_OUTPUT.value)
     source, target = pathlib.Path(_INPUT.value), pathlib.Path(_OUTPUT.value)
-    if not source.exists():
-        raise UserError(f"{source}: no such file or folder")
+    outputs.check(target)
     if source.resolve() == target.resolve():
         raise UserError(f"--output={target} would replace the input")
     if _FPS.value is not None and _STRIDE.value is not None:
         raise UserError("--fps and --stride exclude each other")
-    crop = parse_crop(_CROP.value)
-    return FrameOptions(crop=crop, fps=_FPS.value, enlarge=True)
+    if _CROP.value is not None:
+        parse_crop(_CROP.value)
 
 
-def _load():
-    from lmvp_tf.prediction import predictor
+def _load() -> Predictor:
+    from lmvp_tf.prediction import loading
 
-    if _SAVED_MODEL.value:
-        return predictor.load_saved_model(_SAVED_MODEL.value)
-    if _TFLITE.value:
-        return predictor.load_tflite(_TFLITE.value)
     if _PRETRAINED.value:
-        return predictor.load_pretrained(_PRETRAINED.value)
-    return predictor.load_workdir(_WORKDIR.value)
+        return loading.load(pretrained.find(_PRETRAINED.value))
+    chosen = {"workdir": _WORKDIR, "saved_model": _SAVED_MODEL, "tflite": _TFLITE}
+    kind = next(kind for kind, flag in chosen.items() if flag.value)
+    return loading.load_kind(kind, chosen[kind].value)

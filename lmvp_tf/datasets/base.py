@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.films.options import FrameOptions
 from lmvp_tf.presets.preset import Preset
 from lmvp_tf.settings import setting
 
@@ -45,6 +46,13 @@ class DataSettings:
         """S = T - T0."""
         return self.num_frames - self.num_inputs
 
+    def film_options(self) -> FrameOptions:
+        """What makes frames of a film that are like those of the data set, as a model reads them.
+
+        `fps` and `stride` are of the frames of a sequence, not of those that are kept on disk.
+        """
+        return FrameOptions(self.height, self.width, channels=self.channels)
+
     def validate(self) -> None:
         """Refuses what cannot work together.
 
@@ -68,6 +76,8 @@ class Dataset(abc.ABC):
       title: how people call it.
       Settings: class of its settings, a DataSettings.
       presets: {name: function that gives the Preset}; its docstring says what it costs and reaches.
+      smooth: whether its frames are enlarged smoothly in pictures, as a camera's are; False: each
+        pixel becomes a square.
       columns: names of the metrics in its tables, in order (keys of lmvp_tf.metrics).
       cited: what others reported on it, {system: {metric: value}}, shown below our rows.
       cited_from: where those rows are from, such as "the paper's Table 1".
@@ -89,6 +99,7 @@ class Dataset(abc.ABC):
     title: ClassVar[str]
     Settings: ClassVar[type[DataSettings]]
     presets: ClassVar[Mapping[str, Callable[[], Preset]]]
+    smooth: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]]
     cited: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     cited_from: ClassVar[str] = ""

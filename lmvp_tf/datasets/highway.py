@@ -12,6 +12,7 @@ from lmvp_tf.datasets import augmentation
 from lmvp_tf.datasets.base import Dataset, DataSettings
 from lmvp_tf.datasets.records import reader
 from lmvp_tf.errors import UserError
+from lmvp_tf.films.options import FrameOptions
 from lmvp_tf.presets import highway as presets
 from lmvp_tf.settings import setting
 
@@ -36,6 +37,9 @@ class HighwaySettings(DataSettings):
     contrast: float = setting(0.0, at_most=1)  # training windows' contrast changes by this share
     # Leave out damaged records instead of ending.
     skip_corrupt: bool = setting(False, resumable=True)
+
+    def film_options(self) -> FrameOptions:
+        return dataclasses.replace(super().film_options(), stride=self.frame_stride)
 
 
 class Highway(Dataset):

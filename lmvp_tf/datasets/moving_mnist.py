@@ -53,6 +53,7 @@ class MovingMNIST(Dataset):
     title = "Moving MNIST"
     Settings = MovingMNISTSettings
     presets = presets.PRESETS
+    smooth = False
     columns = (
         "bce",
         "bce_per_frame",

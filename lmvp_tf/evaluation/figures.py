@@ -12,8 +12,8 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from lmvp_tf.files import atomic_path
+from lmvp_tf.films.writer import write_film
 from lmvp_tf.metrics import psnr
-from lmvp_tf.prediction.clips import write_film
 
 INK, FAINT, RULE, ACCENT = "#22252a", "#858b94", "#d7dade", "#d1382c"
 LABELS = {

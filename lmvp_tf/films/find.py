@@ -50,11 +50,21 @@ def open_film(path: PathLike) -> Film:
     Raises:
       UserError: it cannot be read, or there are several.
     """
+    film = find_film(path)
+    film.describe()
+    return film
+
+
+def find_film(path: PathLike) -> Film:
+    """The one film in a file or folder, not looked at yet.
+
+    Raises:
+      UserError: there is none, or several.
+    """
     films = open_films([path])
     if len(films) != 1:
         names = ", ".join(film.name for film in films[:3])
         raise UserError(f"{path}: holds {len(films)} films ({names}, ...): name one of them")
-    films[0].describe()
     return films[0]
 
 

@@ -13,7 +13,7 @@ from lmvp_tf import configs
 from lmvp_tf.errors import UserError
 from lmvp_tf.export.published import check, publish, training_command
 from lmvp_tf.files import write_json
-from lmvp_tf.prediction import predictor
+from lmvp_tf.prediction import pretrained
 from lmvp_tf.presets import named
 from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, build_model, load_trained
@@ -125,11 +125,9 @@ def test_the_readme_has_the_command_that_trains_it_anew():
 
 def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for dataset in predictor.PRETRAINED:
+    for dataset in pretrained.PRETRAINED:
         assert lmvp_tf.load(dataset).config.dataset == dataset
-    monkeypatch.setattr(
-        "lmvp_tf.prediction.predictor.PRETRAINED", "PRETRAINED", {"highway": tmp_path / "none"}
-    )
+    monkeypatch.setattr(pretrained, "PRETRAINED", {"highway": tmp_path / "none"})
     with pytest.raises(UserError, match="in the repository, not in the package.*none"):
         lmvp_tf.load("highway")
 

@@ -1,18 +1,24 @@
 """Predictors: of a workdir, a SavedModel and a .tflite file, for frames of any kind."""
 
+import json
+import re
 import subprocess
 import sys
 import types
 
 import numpy as np
 import pytest
+import skimage.transform
 import tensorflow as tf
 
 import lmvp_tf
 from lmvp_tf import configs, files
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export.endpoints import use_filter
-from lmvp_tf.prediction.predictor import Predictor, _as_graph, load_saved_model
+from lmvp_tf.films.options import FrameOptions
+from lmvp_tf.prediction import saved_model
+from lmvp_tf.prediction.predictor import Predictor
+from lmvp_tf.prediction.workdir import as_function
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 
 RNG = np.random.default_rng(0)
@@ -37,7 +43,7 @@ def fade(frames, horizon):
 
 
 def fading(channels=1, **settings):
-    return Predictor(fade, (4, 16, 16, channels), 3, **{"config": "any", **settings})
+    return Predictor(fade, (4, 16, 16, channels), 3, **settings)
 
 
 class Fade(tf.Module):
@@ -71,8 +77,9 @@ def test_a_workdir_predicts_what_its_model_does_eagerly_and_as_a_graph(workdir, 
     np.testing.assert_allclose(predictor.predict(frames, 5), expected, atol=1e-6)
     many = predictor.predict(np.tile(frames, (5, 1, 1, 1, 1)))  # too many to go on without a graph
     np.testing.assert_allclose(many, np.tile(expected[:, :3], (5, 1, 1, 1, 1)), atol=1e-6)
-    attributes = (predictor.num_inputs, predictor.size, predictor.channels, predictor.horizon)
-    assert (*attributes, predictor.name) == (4, 32, 1, 3, "lmvp")
+    assert (predictor.num_inputs, predictor.frame_shape) == (4, (32, 32, 1))
+    assert (predictor.horizon, predictor.max_horizon, predictor.name) == (3, None, "lmvp")
+    assert not predictor.smooth  # Moving MNIST
     assert predictor.config.training.max_steps == 6
 
 
@@ -84,7 +91,7 @@ def test_a_model_of_more_than_tensorflow_stays_out_of_a_graph():
             return tf.constant(fade(frames.numpy(), num_predicted))  # a graph has no numpy()
 
     data = types.SimpleNamespace(num_inputs=4, frame_shape=(16, 16, 1))
-    function = _as_graph(Model(), data)
+    function = as_function(Model(), data)
     frames = RNG.random((2, 4, 16, 16, 1), np.float32)
     for _ in range(6):
         np.testing.assert_array_equal(function(frames, 2), fade(frames, 2))
@@ -110,7 +117,7 @@ def test_many_videos_are_predicted_in_parts():
         return fade(frames, horizon)
 
     videos = RNG.random((35, 4, 16, 16, 1), np.float32)
-    predictor = Predictor(function, (4, 16, 16, 1), 3, config="any")
+    predictor = Predictor(function, (4, 16, 16, 1), 3)
     np.testing.assert_array_equal(predictor.predict(videos), fade(videos, 3))
     assert max(sizes) < 35
 
@@ -128,8 +135,30 @@ def test_frames_of_another_size_and_colour_are_made_to_fit():
     corner = fading(channels=3).predict(frames, 1, crop=(0, 0, 48, 48))
     np.testing.assert_allclose(corner[0], squares[-1, :, :16] / 255 / 2, atol=1e-3)
     small = RNG.random((4, 8, 8), np.float32)
-    large = small[-1].repeat(2, axis=0).repeat(2, axis=1)
+    large = skimage.transform.resize(small[-1], (16, 16), order=1, mode="edge")
     np.testing.assert_allclose(fading().predict(small)[0, ..., 0], large / 2, atol=3e-3)
+
+
+def test_wide_frames_are_cut_to_the_model_s_aspect_ratio():
+    wide = Predictor(fade, (4, 12, 24, 1), 3)
+    frames = RNG.integers(0, 256, (4, 24, 24), np.uint8)
+    middle = frames[:, 6:18] / 255  # 12 of 24 rows
+    np.testing.assert_allclose(wide.predict(frames, 1)[0, ..., 0], middle[-1] / 2, atol=1e-6)
+    squeezed = frames.reshape(4, 12, 2, 24).mean(axis=2) / 255
+    result = wide.predict(frames, 1, crop="none")
+    np.testing.assert_allclose(result[0, ..., 0], squeezed[-1] / 2, atol=3e-3)
+
+
+def test_frames_are_cropped_as_the_training_data_were_unless_told():
+    trained = fading(options=FrameOptions(64, 64, crop=(8, 0, 16, 16), channels=3, stride=2))
+    assert trained.options == FrameOptions(16, 16, (8, 0, 16, 16), 1, 2, enlarge=True)
+    frames = RNG.integers(0, 256, (4, 16, 32), np.uint8)
+    crops = {None: frames[-1, :, 8:24], (16, 0, 16, 16): frames[-1, :, 16:]}
+    for crop, expected in crops.items():
+        result = trained.predict(frames, 1, crop=crop)[0, ..., 0]
+        np.testing.assert_allclose(result, expected / 510, atol=1e-6)
+    fitting = frames[..., :16]
+    np.testing.assert_allclose(trained.predict(fitting, 1)[0, ..., 0], fitting[-1] / 510, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -161,15 +190,30 @@ def test_horizons_and_values_that_cannot_be():
 
 @pytest.mark.parametrize("batch", [None, 1])
 def test_a_saved_model_predicts_as_its_endpoint_does(tmp_path, batch):
-    path = Fade((batch, 4, 16, 16, 1)).save(tmp_path / "1")
+    path = Fade((batch, 4, 16, 20, 1)).save(tmp_path / "1")
     predictor = lmvp_tf.load(path)
-    videos = RNG.random((3, 4, 16, 16, 1), np.float32)
+    videos = RNG.random((3, 4, 16, 20, 1), np.float32)
     np.testing.assert_allclose(predictor.predict(videos), fade(videos, 3), rtol=1e-6)
     np.testing.assert_allclose(predictor.predict(videos, 1), fade(videos, 1), rtol=1e-6)
-    assert (predictor.num_inputs, predictor.size, predictor.channels) == (4, 16, 1)
-    assert (predictor.horizon, predictor.config) == (3, None)
+    assert (predictor.num_inputs, predictor.frame_shape) == (4, (16, 20, 1))
+    assert (predictor.horizon, predictor.max_horizon, predictor.config) == (3, 3, None)
     with pytest.raises(UserError, match="predicts 3 frames, asked for are 4: export it with"):
         predictor.predict(videos, horizon=4)
+
+
+def test_a_saved_model_knows_how_its_training_data_were_made(tmp_path):
+    path = Fade((None, 4, 16, 16, 1)).save(tmp_path / "1")
+    config = configs.replace(configs.create("highway"), {"data.frame_stride": 3})
+    (path / "assets.extra").mkdir()
+    record = path / "assets.extra" / "export.json"
+    record.write_text(json.dumps({"config": configs.to_dict(config)}))
+    predictor = lmvp_tf.load(path)
+    assert (predictor.options.stride, predictor.name, predictor.smooth) == (3, "lmvp", True)
+    assert predictor.config == config
+    assert predictor.max_horizon == 3
+    record.write_text("{")
+    with pytest.raises(UserError, match="export.json cannot be read"):
+        lmvp_tf.load(path)
 
 
 @pytest.mark.parametrize(
@@ -180,12 +224,12 @@ def test_a_saved_model_predicts_as_its_endpoint_does(tmp_path, batch):
         (Fade((None, None, 16, 16, 1)), "the rest fixed. Received: .*None, None, 16"),
         (Fade((5, 4, 16, 16, 1)), r"B free or 1 and the rest fixed. Received: \(5, 4, 16"),
         (Fade((None, 4, 16, 16)), r"must be \[B, T, H, W, C\]"),
-        (Fade((None, 4, 16, 20, 1)), "1: a model wants square frames .* Received: 16x20x1"),
+        (Fade((None, 4, 16, 20, 2)), "1: a model wants frames of 1 or 3 channels.*16x20x2"),
     ],
 )
 def test_saved_models_of_another_kind_are_refused(tmp_path, model, message):
     with pytest.raises(UserError, match=message):
-        load_saved_model(model.save(tmp_path / "1"))
+        saved_model.load(model.save(tmp_path / "1"))
 
 
 def test_what_is_no_model_is_told(tmp_path):
@@ -197,7 +241,7 @@ def test_what_is_no_model_is_told(tmp_path):
     with pytest.raises(UserError, match=r"serving/10 cannot be loaded"):
         lmvp_tf.load(tmp_path / "serving" / "10")
     with pytest.raises(UserError, match="is no SavedModel, it has no saved_model.pb$"):
-        load_saved_model(tmp_path)
+        saved_model.load(tmp_path)
     with pytest.raises(UserError, match="is no workdir of run_train.py"):
         lmvp_tf.load(tmp_path)
     with pytest.raises(UserError, match=r"none\.tflite: no such file"):
@@ -214,11 +258,11 @@ def to_tflite(path, model):
 @pytest.mark.filterwarnings("ignore")  # TensorFlow's converter and interpreter are to be replaced
 def test_a_tflite_file_predicts_as_its_model_does(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    path = to_tflite(tmp_path / "model.tflite", Fade((1, 4, 16, 16, 1)))
+    path = to_tflite(tmp_path / "model.tflite", Fade((1, 4, 16, 20, 1)))
     predictor = lmvp_tf.load(path)
-    videos = RNG.random((3, 4, 16, 16, 1), np.float32)
+    videos = RNG.random((3, 4, 16, 20, 1), np.float32)
     np.testing.assert_allclose(predictor.predict(videos), fade(videos, 3), rtol=1e-6)
-    assert (predictor.num_inputs, predictor.size, predictor.horizon) == (4, 16, 3)
+    assert (predictor.num_inputs, predictor.frame_shape) == (4, (16, 20, 1))
     with pytest.raises(UserError, match="predicts 3 frames, asked for are 4"):
         predictor.predict(videos, horizon=4)
     code = f"import lmvp_tf, sys; lmvp_tf.load({str(path)!r}); print('tensorflow' in sys.modules)"
@@ -256,3 +300,13 @@ def run_python(code):
 def test_importing_the_package_imports_nothing_heavy():
     heavy = "{'numpy', 'keras', 'tensorflow'} & set(sys.modules)"
     assert run_python(f"import lmvp_tf, sys; print(len({heavy}))") == "0"
+
+
+def test_the_package_has_the_public_names():
+    assert lmvp_tf.Predictor is Predictor
+    assert lmvp_tf.UserError is UserError
+    assert lmvp_tf.RunError is RunError
+    assert re.fullmatch(r"\d+\.\d+.*", lmvp_tf.__version__)
+    assert all(hasattr(lmvp_tf, name) for name in lmvp_tf.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        lmvp_tf.lode  # noqa: B018

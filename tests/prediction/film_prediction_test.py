@@ -1,8 +1,10 @@
-"""Predictions from a clip: which windows, what is written of them, and how they are scored.
+"""Predictions from a film: which windows, what is written of them, and how they are scored.
 
-The clips and predictions are of one colour a frame, which says where the frame belongs: (place in
-the clip, 0, 1) for frames of the clip, (place of x_T0, frames ahead, 0) for predictions.
+The films and predictions are of one colour a frame, which says where the frame belongs: (place in
+the film, 0, 1) for frames of the film, (place of x_T0, frames ahead, 0) for predictions.
 """
+
+import pathlib
 
 import imageio.v3 as imageio
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.prediction import clip_prediction
+from lmvp_tf.films.arrays import Array
+from lmvp_tf.prediction import film_part, film_prediction
 from lmvp_tf.prediction.predictor import Predictor
 
 SIZE, NUM_INPUTS, HORIZON = 16, 3, 4
@@ -21,7 +24,7 @@ def picture(*color):
     return np.full((SIZE, SIZE, 3), np.float32(color) / 255)
 
 
-def clip_frame(place):
+def film_frame(place):
     return picture(LEVEL * place, 0, 255)
 
 
@@ -30,8 +33,16 @@ def predicted_frame(place, ahead):
     return picture(LEVEL * place, 40 * ahead, 0)
 
 
-def clip_of(length):
-    return np.stack([clip_frame(place) for place in range(length)])
+def film_of(length):
+    return np.stack([film_frame(place) for place in range(length)])
+
+
+class Film(Array):
+    """A film of such frames."""
+
+    def __init__(self, length):
+        levels = np.rint(255 * film_of(length)).astype(np.uint8)
+        super().__init__(pathlib.Path("film.npy"), "film", levels)
 
 
 def tag(frames, horizon):
@@ -41,11 +52,12 @@ def tag(frames, horizon):
     return np.stack([[predicted_frame(place, s) for s in steps] for place in places])
 
 
-PREDICTOR = Predictor(tag, (NUM_INPUTS, SIZE, SIZE, 3), HORIZON, name="lmvp", config="any")
+PREDICTOR = Predictor(tag, (NUM_INPUTS, SIZE, SIZE, 3), HORIZON, name="lmvp")
 
 
-def predict(length, **options):
-    return clip_prediction.predict_clip(PREDICTOR, clip_of(length), "clip.mp4", **options)
+def predict(length, horizon=HORIZON, **options):
+    part = film_part.read(Film(length), PREDICTOR.options, NUM_INPUTS, horizon, **options)
+    return film_prediction.predict_film(PREDICTOR, part, horizon)
 
 
 def expected(ends, horizon=HORIZON):
@@ -71,8 +83,8 @@ def test_windows_are_where_they_were_asked_for(options, ends):
     horizon = options.get("horizon", HORIZON)
     np.testing.assert_array_equal(result.predictions, expected(ends, horizon))
     for p, end in enumerate(ends):
-        np.testing.assert_array_equal(result.inputs(p), clip_of(10)[end - 2 : end + 1])
-        np.testing.assert_array_equal(result.truth(p), clip_of(10)[end + 1 : end + 1 + horizon])
+        np.testing.assert_array_equal(result.inputs(p), film_of(10)[end - 2 : end + 1])
+        np.testing.assert_array_equal(result.truth(p), film_of(10)[end + 1 : end + 1 + horizon])
 
 
 def test_more_windows_than_are_predicted_at_a_time():
@@ -80,34 +92,7 @@ def test_more_windows_than_are_predicted_at_a_time():
     np.testing.assert_array_equal(result.predictions, expected(range(2, 25)))
 
 
-@pytest.mark.parametrize(
-    ("length", "options", "message"),
-    [
-        (2, {}, "clip.mp4: has 2 frames .*the model reads 3: give a longer clip"),
-        (0, {"every": True}, "clip.mp4: has 0 frames"),
-        (10, {"start": 8}, r"--start=8 leaves no 3 frames to read: it may be 0 to 7, or -10 to -3"),
-        (10, {"start": -2}, "--start=-2 leaves no 3 frames"),
-        (10, {"start": -11, "every": True}, "--start=-11 leaves no 3 frames"),
-        (10, {"every": True, "horizon": 10**7}, "8 windows of 10000000 predictions are 2.* GiB"),
-        (10, {"horizon": 0}, "horizon must be 1 or more"),
-    ],
-)
-def test_recordings_and_options_that_do_not_fit_say_why(length, options, message):
-    clip = np.zeros((length, SIZE, SIZE, 3), np.float32)
-    clip[::2] = 1
-    with pytest.raises(UserError, match=message):
-        clip_prediction.predict_clip(PREDICTOR, clip, "clip.mp4", **options)
-
-
-def test_a_window_of_one_colour_is_refused_even_if_the_clip_is_not():
-    clip = clip_of(10)
-    clip[5:] = clip[5]
-    with pytest.raises(UserError, match="clip.mp4: frames 7 to 9 are all one colour"):
-        clip_prediction.predict_clip(PREDICTOR, clip, "clip.mp4")
-    assert len(clip_prediction.predict_clip(PREDICTOR, clip, "x", every=True).starts) == 8
-
-
-def test_psnr_is_that_of_scikit_image_and_ends_with_the_clip():
+def test_psnr_is_that_of_scikit_image_and_ends_with_the_film():
     result = predict(10, every=True, start=3)
     ours, repeated = result.psnr()
     for p, end in enumerate(range(5, 10)):
@@ -117,15 +102,15 @@ def test_psnr_is_that_of_scikit_image_and_ends_with_the_clip():
                 assert np.isnan(ours[p, s])
                 assert np.isnan(repeated[p, s])
                 continue
-            pairs = {ours[p, s]: predicted_frame(end, s + 1), repeated[p, s]: clip_frame(end)}
+            pairs = {ours[p, s]: predicted_frame(end, s + 1), repeated[p, s]: film_frame(end)}
             for score, frame in pairs.items():
-                wanted = peak_signal_noise_ratio(clip_frame(place), frame, data_range=1)
+                wanted = peak_signal_noise_ratio(film_frame(place), frame, data_range=1)
                 np.testing.assert_allclose(score, wanted, rtol=1e-4)
 
 
 def test_the_summary_averages_over_the_windows_that_have_truth():
     result = predict(10, every=True, start=3)
-    title, header, *rows = clip_prediction.summary(result).splitlines()
+    title, header, *rows = film_prediction.summary(result).splitlines()
     assert title == "PSNR in dB by frames ahead:"
     assert header.split() == ["ahead", "LMVP", "last", "frame", "windows"]
     scores = result.psnr()
@@ -133,27 +118,27 @@ def test_the_summary_averages_over_the_windows_that_have_truth():
         with_truth = scores[:, : 4 - s, s].mean(axis=1)
         assert row.split() == [str(s + 1), *(f"{x:.2f}" for x in with_truth), str(4 - s)]
     assert len(rows) == HORIZON
-    single = clip_prediction.summary(predict(10, start=4)).splitlines()
+    single = film_prediction.summary(predict(10, start=4)).splitlines()
     assert [row.split()[0] for row in single[2:]] == ["1", "2", "3"]
     assert single[1].split() == ["ahead", "LMVP", "last", "frame"]
 
 
 def test_the_summary_says_how_to_have_truth_where_there_is_none():
     assert "with the last input frame; --start=-7 leaves 4 frames of it" in (
-        clip_prediction.summary(predict(10))
+        film_prediction.summary(predict(10))
     )
-    assert "--start=-5 leaves 2 frames" in clip_prediction.summary(predict(5))
-    assert clip_prediction.summary(predict(3)).endswith("the last input frame.")
+    assert "--start=-5 leaves 2 frames" in film_prediction.summary(predict(5))
+    assert film_prediction.summary(predict(3)).endswith("the last input frame.")
 
 
 def test_an_npy_holds_the_predictions_of_the_window_or_of_every_one(tmp_path):
     path = tmp_path / "new" / "out.npy"
-    clip_prediction.write(predict(10), path)
+    film_prediction.write(predict(10), path)
     np.testing.assert_array_equal(np.load(path), expected([9])[0])
     assert np.load(path).dtype == np.float32
-    clip_prediction.write(predict(10, every=True), path, every=True)
+    film_prediction.write(predict(10, every=True), path, every=True)
     np.testing.assert_array_equal(np.load(path), expected(range(2, 10)))
-    clip_prediction.write(predict(3, every=True), path, every=True)
+    film_prediction.write(predict(3, every=True), path, every=True)
     np.testing.assert_array_equal(np.load(path), expected([2]))
 
 
@@ -165,9 +150,9 @@ def places_of(image, frame):
 
 @pytest.mark.parametrize(("start", "num_truth"), [(0, 4), (5, 2), (7, 0)])
 def test_a_strip_shows_input_prediction_and_truth_above_it(tmp_path, start, num_truth):
-    clip_prediction.write(predict(10, start=start), tmp_path / "out.png")
+    film_prediction.write(predict(10, start=start), tmp_path / "out.png")
     image = imageio.imread(tmp_path / "out.png")
-    places = [places_of(image, clip_frame(place)) for place in range(10)]
+    places = [places_of(image, film_frame(place)) for place in range(10)]
     shown = [place for place in range(10) if places[place] is not None]
     assert shown == list(range(start, start + NUM_INPUTS + num_truth))
     xs = [places[place][1] for place in shown]
@@ -181,8 +166,8 @@ def test_a_strip_shows_input_prediction_and_truth_above_it(tmp_path, start, num_
     assert (y > places[start][0]) == bool(num_truth)  # else it goes on in the same row
 
 
-def test_a_strip_of_every_window_shows_some_that_are_spread_over_the_clip(tmp_path):
-    clip_prediction.write(predict(17, every=True), tmp_path / "out.png", every=True)
+def test_a_strip_of_every_window_shows_some_that_are_spread_over_the_film(tmp_path):
+    film_prediction.write(predict(17, every=True), tmp_path / "out.png", every=True)
     image = imageio.imread(tmp_path / "out.png")
     ends = [e for e in range(2, 17) if places_of(image, predicted_frame(e, 1)) is not None]
     assert ends == [2, 4, 6, 8, 10, 12]
@@ -204,29 +189,29 @@ def shows(picture, frame):
 @pytest.mark.parametrize(("start", "num_truth"), [(0, 4), (5, 2), (7, 0)])
 def test_a_film_plays_input_then_prediction_beside_truth(tmp_path, suffix, start, num_truth):
     path = tmp_path / f"out{suffix}"
-    clip_prediction.write(predict(10, start=start), path, fps=2)
+    film_prediction.write(predict(10, start=start), path, fps=2)
     film = read_film(path)
     rest = 2 if suffix == ".mp4" else 0  # a second more
     assert len(film) == NUM_INPUTS + HORIZON + rest
     for t in range(NUM_INPUTS):
-        assert shows(film[t], clip_frame(start + t))
+        assert shows(film[t], film_frame(start + t))
     for s in range(1, HORIZON + 1):
         image = film[NUM_INPUTS + s - 1]
         assert shows(image, predicted_frame(start + 2, s))
         if s <= num_truth:
-            assert shows(image, clip_frame(start + 2 + s))
+            assert shows(image, film_frame(start + 2 + s))
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4"])
-def test_a_film_of_every_window_runs_along_the_clip(tmp_path, suffix):
+def test_a_film_of_every_window_runs_along_the_film(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
-    clip_prediction.write(predict(10, every=True, start=1), path, every=True, fps=4)
+    film_prediction.write(predict(10, every=True, start=1), path, every=True, fps=4)
     film = read_film(path)
     rest = 4 if suffix == ".mp4" else 0
     places = range(1 + NUM_INPUTS + HORIZON - 1, 10)
     assert len(film) == len(places) + rest
     for image, place in zip(film, places, strict=False):
-        assert shows(image, clip_frame(place))
+        assert shows(image, film_frame(place))
         assert shows(image, predicted_frame(place - 1, 1))
         assert shows(image, predicted_frame(place - HORIZON, HORIZON))
 
@@ -235,7 +220,7 @@ def test_one_frame_ahead_needs_one_panel_less(tmp_path):
     widths = []
     for horizon in (1, 2):
         result = predict(10, every=True, horizon=horizon)
-        clip_prediction.write(result, tmp_path / "out.gif", every=True)
+        film_prediction.write(result, tmp_path / "out.gif", every=True)
         film = read_film(tmp_path / "out.gif")
         assert len(film) == 10 - NUM_INPUTS - horizon + 1
         widths.append(film.shape[2])
@@ -243,10 +228,10 @@ def test_one_frame_ahead_needs_one_panel_less(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.mp4", "out.png"])
-def test_every_window_of_a_clip_that_goes_on_after_none_cannot_be_shown(tmp_path, name):
+def test_every_window_of_a_film_that_goes_on_after_none_cannot_be_shown(tmp_path, name):
     result = predict(6, every=True)
     with pytest.raises(UserError, match="7 frames at least, and there are 6: give a smaller"):
-        clip_prediction.write(result, tmp_path / name, every=True)
+        film_prediction.write(result, tmp_path / name, every=True)
     assert not (tmp_path / name).exists()
     with pytest.raises(UserError, match="ends in one of"):
-        clip_prediction.write(result, tmp_path / "out.avi")
+        film_prediction.write(result, tmp_path / "out.avi")
