@@ -1,6 +1,7 @@
 """The process is prepared before TensorFlow starts, and the user's own settings win."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from lmvp_tf import runtime
 from lmvp_tf.prediction.pretrained import PRETRAINED
 
+CPUS = pathlib.Path("/proc/cpuinfo")
 HIGHWAY = PRETRAINED["highway"]
 FAULTS = """
 import resource, numpy as np
@@ -64,9 +66,9 @@ def test_onednn_trains_and_predicts_where_it_is_faster(monkeypatch, vendor, trai
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "user's"
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/cpuinfo"), reason="where Linux says it")
+@pytest.mark.skipif(not CPUS.exists(), reason="where Linux says it")
 def test_the_processor_is_known():
-    lines = open("/proc/cpuinfo").read().splitlines()
+    lines = CPUS.read_text().splitlines()
     vendors = {line.split()[-1] for line in lines if line.startswith("vendor_id")}
     assert runtime._processor_vendor() == (vendors.pop() if vendors else "")
 

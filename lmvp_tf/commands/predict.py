@@ -81,10 +81,10 @@ _PLAY_FPS = flags.DEFINE_float("play_fps", 5, "Frames per second of the film.", 
 def main(argv: Sequence[str]) -> None:
     """Flags -> predictor, and the film meanwhile -> prediction -> file and table."""
     del argv
-    _check_flags()
+    source, target = _checked_paths()
     from lmvp_tf.films.find import find_film
 
-    film = find_film(_INPUT.value)
+    film = find_film(source)
     # ffmpeg looks at the film in a process of its own, while TensorFlow is imported.
     with concurrent.futures.ThreadPoolExecutor(1) as aside:
         looked = aside.submit(film.describe)
@@ -92,10 +92,10 @@ def main(argv: Sequence[str]) -> None:
             runtime.import_tensorflow(training=False)
         looked.result()
     predictor = _load()
-    _predict(predictor, film)
+    _predict(predictor, film, target)
 
 
-def _predict(predictor: Predictor, film: Film) -> None:
+def _predict(predictor: Predictor, film: Film, target: pathlib.Path) -> None:
     """Predicts what the flags say, writes and prints it."""
     from lmvp_tf.films.options import parse_crop
     from lmvp_tf.prediction import film_part, film_prediction
@@ -106,13 +106,13 @@ def _predict(predictor: Predictor, film: Film) -> None:
     part = film_part.read(film, options, predictor.num_inputs, horizon, _START.value, _EVERY.value)
     print(film_part.described(film, part, predictor.num_inputs, options, predictor.options))
     result = film_prediction.predict_film(predictor, part, horizon)
-    film_prediction.write(result, _OUTPUT.value, _EVERY.value, _PLAY_FPS.value)
+    film_prediction.write(result, target, _EVERY.value, _PLAY_FPS.value)
     print(film_prediction.summary(result))
-    print(f"Written to {_OUTPUT.value}")
+    print(f"Written to {target}")
 
 
-def _check_flags() -> None:
-    """Refuses what can be seen to be wrong in no time."""
+def _checked_paths() -> tuple[pathlib.Path, pathlib.Path]:
+    """The input and the output, after a look at all that can be seen to be wrong in no time."""
     from lmvp_tf.films.options import parse_crop
 
     models = (_WORKDIR, _SAVED_MODEL, _TFLITE, _PRETRAINED)
@@ -122,7 +122,7 @@ def _check_flags() -> None:
     for flag in (_INPUT, _OUTPUT):
         if not flag.value:
             raise UserError(f"--{flag.name} is missing: {flags.FLAGS[flag.name].help}")
-    source, target = pathlib.Path(_INPUT.value), pathlib.Path(_OUTPUT.value)
+    source, target = pathlib.Path(_INPUT.value or ""), pathlib.Path(_OUTPUT.value or "")
     outputs.check(target)
     if source.resolve() == target.resolve():
         raise UserError(f"--output={target} would replace the input")
@@ -130,13 +130,14 @@ def _check_flags() -> None:
         raise UserError("--fps and --stride exclude each other")
     if _CROP.value is not None:
         parse_crop(_CROP.value)
+    return source, target
 
 
 def _load() -> Predictor:
     from lmvp_tf.prediction import loading
 
-    if _PRETRAINED.value:
-        return loading.load(pretrained.find(_PRETRAINED.value))
     chosen = {"workdir": _WORKDIR, "saved_model": _SAVED_MODEL, "tflite": _TFLITE}
-    kind = next(kind for kind, flag in chosen.items() if flag.value)
-    return loading.load_kind(kind, chosen[kind].value)
+    for kind, flag in chosen.items():
+        if flag.value:
+            return loading.load_kind(kind, flag.value)
+    return loading.load(pretrained.find(_PRETRAINED.value or ""))

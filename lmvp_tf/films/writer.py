@@ -62,7 +62,7 @@ def _write_mp4(path: pathlib.Path, pictures: Iterator[Pixels], fps: float, count
         with process, contextlib.suppress(BrokenPipeError):
             assert process.stdin is not None
             for picture in itertools.chain([first], pictures):
-                process.stdin.write(np.ascontiguousarray(picture))
+                process.stdin.write(picture.tobytes())
             process.stdin.close()
         log.seek(0)
         complaints = log.read().decode(errors="replace").splitlines()

@@ -46,9 +46,10 @@ def predictor(
             return function(frames)
         return np.concatenate([function(video[None]) for video in frames])
 
-    most = int(outputs[0])
-    frame_shape = tuple(int(n) for n in inputs)
+    num_inputs, height, width, channels = (int(n or 0) for n in inputs)
+    most = int(outputs[0] or 0)
+    shape = (num_inputs, height, width, channels)
     try:
-        return Predictor(predict, frame_shape, most, max_horizon=most, **options)
+        return Predictor(predict, shape, most, max_horizon=most, **options)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

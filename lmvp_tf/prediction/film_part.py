@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -158,7 +159,7 @@ def suited(
       film: the Film.
       crop, stride, fps: what the user wants instead; None: nothing. At most one of stride and fps.
     """
-    changes = {} if crop is None else {"crop": crop}
+    changes: dict[str, Any] = {} if crop is None else {"crop": crop}
     if stride is not None or fps is not None:
         changes |= {"stride": stride or 1, "fps": fps}
     elif trained.fps is not None and not (film.fps and trained.fps <= film.fps * 1.001):

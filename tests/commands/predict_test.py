@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-
 ROOT = pathlib.Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
 

@@ -203,7 +203,9 @@ def test_a_saved_model_predicts_as_its_endpoint_does(tmp_path, batch):
 
 def test_a_saved_model_knows_how_its_training_data_were_made(tmp_path):
     path = Fade((None, 4, 16, 16, 1)).save(tmp_path / "1")
-    config = configs.replace(configs.create("highway"), {"data.frame_stride": 3})
+    config = configs.replace(
+        configs.create("highway"), {"data.frame_stride": 3, "model.clip_length": 3}
+    )
     (path / "assets.extra").mkdir()
     record = path / "assets.extra" / "export.json"
     record.write_text(json.dumps({"config": configs.to_dict(config)}))
