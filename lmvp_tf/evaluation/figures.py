@@ -4,11 +4,12 @@ Frames are drawn pixel by pixel with Pillow: no display is needed.
 """
 
 import functools
+import importlib.util
 import itertools
 import math
+import pathlib
 
 import numpy as np
-from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from lmvp_tf.files import atomic_path
@@ -29,6 +30,7 @@ LABELS = {
 }
 _COLORS = {
     "truth": INK,
+    "input": INK,
     "lmvp": ACCENT,
     "dfn": "#2866b0",
     "conv_lstm": "#2d8a5f",
@@ -57,7 +59,7 @@ def system_colors(names):
     return colors
 
 
-def prediction_figure(inputs, truth, predictions, path, titles=()):
+def prediction_figure(inputs, truth, predictions, path, titles=(), smooth=False):
     """Draws examples like the paper's Figures 2-4: input and truth above, one row a system below.
 
     Under each predicted frame stands its PSNR in dB, as far as there is truth. Without any, a
@@ -69,6 +71,7 @@ def prediction_figure(inputs, truth, predictions, path, titles=()):
       predictions: {system: [N, S, H, W, C]}.
       path: the PNG to write.
       titles: a word or two on each example, or none at all.
+      smooth: enlarge frames as a camera's, smoothly; False: each pixel becomes a square.
 
     Raises:
       RunError: the file cannot be written.
@@ -96,7 +99,7 @@ def prediction_figure(inputs, truth, predictions, path, titles=()):
         top = margin + header_h + n * (example_h + gap)
         sheet.vertical(divider, top, top + example_h - caption_h - 6, ACCENT)
         for x, frame in zip(lefts, video, strict=False):
-            sheet.frame(x, top, frame, scale)
+            sheet.frame(x, top, frame, scale, smooth)
         if titles:
             sheet.text(lefts[0], top + cell_h + 14, titles[n], FAINT, 18)
         for i, (name, color) in enumerate(system_colors(predictions).items()):
@@ -106,7 +109,7 @@ def prediction_figure(inputs, truth, predictions, path, titles=()):
                 sheet.text(divider - 16, row + cell_h / 2, label, color, 24, "rm", bold=True)
             for s, frame in enumerate(predictions[name][n]):
                 x = lefts[num_inputs + s]
-                sheet.frame(x, row, frame, scale)
+                sheet.frame(x, row, frame, scale, smooth)
                 if num_inputs + s < num_known:
                     score = f"{_frame_psnr(video[num_inputs + s], frame):.1f}"
                     sheet.text(x + width * scale / 2, row + cell_h + 7, score, FAINT, 18, "mm")
@@ -129,7 +132,7 @@ def _frame_psnr(truth, prediction):
     return float(psnr(np.mean(np.square(np.float64(truth) - prediction))))
 
 
-def film(inputs, truth, predictions, path, fps=5, first_step=1):
+def film(inputs, truth, predictions, path, fps=5, first_step=1, smooth=False):
     """Writes a GIF or MP4 that plays truth and predictions side by side.
 
     Frames that every system was given have a grey border; from the first predicted frame on each
@@ -144,6 +147,7 @@ def film(inputs, truth, predictions, path, fps=5, first_step=1):
       path: the .gif, which plays in a loop, or .mp4 to write.
       fps: frames a second; the last frame stays for a second more.
       first_step: the clock's t of the first frame.
+      smooth: enlarge frames as a camera's, smoothly; False: each pixel becomes a square.
 
     Raises:
       RunError: the file cannot be written.
@@ -155,11 +159,13 @@ def film(inputs, truth, predictions, path, fps=5, first_step=1):
     }
     num_inputs = np.shape(inputs)[1]
     length = max(frames.shape[1] for frames in panels.values())
-    pictures = (_film_frame(panels, t, length, num_inputs, first_step) for t in range(length))
+    pictures = (
+        _film_frame(panels, t, length, num_inputs, first_step, smooth) for t in range(length)
+    )
     write_film(path, pictures, fps, length)
 
 
-def _film_frame(panels, t, length, num_inputs, first_step):
+def _film_frame(panels, t, length, num_inputs, first_step, smooth):
     """Draws time step t (from 0) of all sequences: [height, width, 3] uint8."""
     num_sequences, _, height, width = next(iter(panels.values())).shape[:4]
     scale = max(1, round(192 / width))
@@ -186,21 +192,21 @@ def _film_frame(panels, t, length, num_inputs, first_step):
                 sheet.text(center, margin + 14, labels[name], color, letters, "mm", bold=True)
             predicting = num_inputs <= t < panels[name].shape[1]
             sheet.box(x, y, panel_w - gap, panel_h - gap, color if predicting else RULE)
-            _film_panel(sheet, x + border, y + border, panels[name][n], t, scale)
+            _film_panel(sheet, x + border, y + border, panels[name][n], t, scale, smooth)
         if num_sequences == 1 and t >= num_inputs:
             sheet.text(center, y + panel_h + 8, _score(panels, name, t), color, 20, "mm")
     _clock(sheet, t, num_inputs, length, margin, first_step)
     return np.asarray(sheet.image)
 
 
-def _film_panel(sheet, x, y, video, t, scale):
+def _film_panel(sheet, x, y, video, t, scale, smooth):
     """Draws frame t of a video [T, H, W, C], or that there is none any more."""
     if t < len(video):
-        sheet.frame(x, y, video[t], scale)
+        sheet.frame(x, y, video[t], scale, smooth)
         return
     height, width = video.shape[1] * scale, video.shape[2] * scale
     sheet.box(x, y, width, height, "white")
-    sheet.text(x + width / 2, y + height / 2, "the clip has ended", FAINT, 18, "mm")
+    sheet.text(x + width / 2, y + height / 2, "the film has ended", FAINT, 18, "mm")
 
 
 def _score(panels, name, t):
@@ -231,12 +237,14 @@ class _Sheet:
         self.image = Image.new("RGB", (int(width), int(height)), "white")
         self._draw = ImageDraw.Draw(self.image)
 
-    def frame(self, x, y, frame, scale):
-        """Pastes a frame [H, W, C] in [0, 1], each pixel as a square of `scale` pixels."""
+    def frame(self, x, y, frame, scale, smooth):
+        """Pastes a frame [H, W, C] in [0, 1], `scale` times as large."""
         pixels = np.uint8(np.round(np.clip(frame, 0, 1) * 255))
-        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-        pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-        self.image.paste(Image.fromarray(pixels), (round(x), round(y)))
+        image = Image.fromarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy())
+        method = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
+        self.image.paste(
+            image.resize((image.width * scale, image.height * scale), method), (round(x), round(y))
+        )
 
     def text(self, x, y, text, color=INK, size=22, anchor="lm", bold=False):
         self._draw.text((x, y), text, fill=color, font=_font(size, bold), anchor=anchor)
@@ -254,7 +262,8 @@ class _Sheet:
 
 @functools.cache
 def _font(size, bold):
-    # matplotlib ships DejaVu Sans, so that pictures look the same on every machine.
-    weight = "bold" if bold else "normal"
-    path = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
-    return ImageFont.truetype(path, size)
+    # matplotlib ships DejaVu Sans, so that pictures look the same on every machine. It is not
+    # imported for it: that takes a third of a second.
+    package = importlib.util.find_spec("matplotlib").submodule_search_locations[0]
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(pathlib.Path(package, "mpl-data", "fonts", "ttf", name), size)

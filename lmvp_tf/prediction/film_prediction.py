@@ -124,8 +124,7 @@ def write(
     elif every:
         _write_film_along(prediction, path, fps)
     else:
-        inputs, truth = prediction.inputs(0)[None], prediction.truth(0)[None]
-        film(inputs, truth, {prediction.name: prediction.predictions}, path, fps)
+        _write_film(prediction, path, fps)
 
 
 def _write_strip(prediction: FilmPrediction, path: str | os.PathLike[str], every: bool) -> None:
@@ -142,7 +141,17 @@ def _write_strip(prediction: FilmPrediction, path: str | os.PathLike[str], every
         {prediction.name: prediction.predictions[chosen]},
         path,
         titles,
+        prediction.smooth,
     )
+
+
+def _write_film(prediction: FilmPrediction, path: str | os.PathLike[str], fps: float) -> None:
+    """The window, then what came beside what was predicted."""
+    inputs, truth = prediction.inputs(0)[None], prediction.truth(0)[None]
+    panels = {prediction.name: prediction.predictions}
+    if not truth.size:
+        panels = {"input": truth, **panels}
+    film(inputs, truth, panels, path, fps, smooth=prediction.smooth)
 
 
 def _write_film_along(prediction: FilmPrediction, path: str | os.PathLike[str], fps: float) -> None:
@@ -153,7 +162,7 @@ def _write_film_along(prediction: FilmPrediction, path: str | os.PathLike[str], 
         panels[f"{horizon} frames ahead"] = prediction.predictions[None, complete, -1]
     before = prediction.num_inputs + horizon - 1
     truth = _in_unit_range(prediction.part.frames[None, before:])
-    film(truth[:, :0], truth, panels, path, fps, first_step=prediction.part.first + before)
+    film(truth[:, :0], truth, panels, path, fps, prediction.part.first + before, prediction.smooth)
 
 
 def _some_complete(prediction: FilmPrediction) -> npt.NDArray[np.int64]:

@@ -235,3 +235,50 @@ def test_every_window_of_a_film_that_goes_on_after_none_cannot_be_shown(tmp_path
     assert not (tmp_path / name).exists()
     with pytest.raises(UserError, match="ends in one of"):
         film_prediction.write(result, tmp_path / "out.avi")
+
+
+def shown_at(picture, part):
+    """Where in a picture [H, W, 3] a part of it stands, (y, x); None: nowhere."""
+    height, width = part.shape[:2]
+    for y, x in np.argwhere(np.all(picture == part[0, 0], axis=-1)):
+        if np.array_equal(picture[y : y + height, x : x + width], part):
+            return y, x
+    return None
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("every", [False, True])
+def test_pixels_stay_squares_unless_the_film_is_a_camera_s(tmp_path, smooth, every):
+    """Of a smooth picture only the levels of its broad fields are those of the frame."""
+    frame = np.zeros((SIZE, SIZE, 3), np.float32)
+    frame[:, 4:] = 1
+    frame[6, 9] = (1, 0, 0)
+    predictor = Predictor(
+        lambda frames, horizon: np.tile(frame, (len(frames), horizon, 1, 1, 1)),
+        (NUM_INPUTS, SIZE, SIZE, 3),
+        HORIZON,
+        smooth=smooth,
+    )
+    part = film_part.read(Film(10), predictor.options, NUM_INPUTS, HORIZON, every=every)
+    result = film_prediction.predict_film(predictor, part, HORIZON)
+    film_prediction.write(result, tmp_path / "out.png", every)
+    film_prediction.write(result, tmp_path / "out.gif", every)
+    pictures = {
+        4: imageio.imread(tmp_path / "out.png"),
+        192 // SIZE: read_film(tmp_path / "out.gif")[-1],
+    }
+    for scale, picture in pictures.items():
+        pixel = np.full((scale, 3 * scale, 3), 255, np.uint8)
+        pixel[:, scale : 2 * scale] = (255, 0, 0)
+        assert (shown_at(picture, pixel) is None) == smooth
+
+
+def test_where_the_film_has_ended_the_input_stands_beside_the_prediction(tmp_path):
+    film_prediction.write(predict(10), tmp_path / "out.gif")
+    film = read_film(tmp_path / "out.gif")
+    at_input = [np.count_nonzero(np.all(image == (255, 255, 255), -1)) for image in film]
+    assert shows(film[0], film_frame(7))
+    assert shows(film[3], predicted_frame(9, 1))
+    assert at_input[3] - at_input[0] > 100**2  # its panel is empty
+    film_prediction.write(predict(10, start=0), tmp_path / "known.gif")
+    assert film.shape[2] == read_film(tmp_path / "known.gif").shape[2]
