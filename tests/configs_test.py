@@ -63,7 +63,6 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("training.learning_rate=-1", "learning_rate must be finite and not negative"),
         ("training.learning_rate=nan", "learning_rate must be finite and not negative"),
         ("losses.reconstruction=l1", "must be one of bce, mse"),
-        ("model.feature_widths=8,8,8,8,8,8,8", "multiples of 128"),
         ("model.spatial_widths=8", "two widths or more"),
         ("model.pixel_widths=", "must be a list of whole numbers"),
         ("data.channels=4", "data.channels must be one of 1, 3"),

@@ -66,7 +66,7 @@ class ConvLSTMCell(keras.layers.Layer):
             4 * units, kernel_size, padding="same", dtype=self.dtype_policy, name="gates"
         )
 
-    def build(self, inputs_shape: tuple[int, ...], state_shape: Any = None) -> None:
+    def build(self, inputs_shape: tuple[Any, ...], state_shape: Any = None) -> None:
         del state_shape  # follows from the inputs'
         self.gates.build((*inputs_shape[:-1], inputs_shape[-1] + self.units))
         self.look: Sequence[KerasTensor | float] = (0.0, 0.0, 0.0)

@@ -55,7 +55,7 @@ class ConvStack(keras.layers.Layer):
             for i, (width, stride) in enumerate(zip(self.widths, self.strides, strict=True))
         ]
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         for convolution in self.convolutions:
             convolution.build(input_shape)
             input_shape = convolution.compute_output_shape(input_shape)
@@ -86,7 +86,7 @@ class ConvStack(keras.layers.Layer):
             maps += ops.conv(inputs, kernel[:, :, :split], padding="same")
         return maps if first.bias is None else maps + ops.cast(first.bias, maps.dtype)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         for convolution in self.convolutions:
             input_shape = convolution.compute_output_shape(input_shape)
         return input_shape

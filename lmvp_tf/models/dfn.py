@@ -1,16 +1,23 @@
 """Dynamic Filter Network, the baseline that LMVP's G comes from (De Brabandere et al. 2016)."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
-import typing
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.layers import grid
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter, filter_flow
 from lmvp_tf.layers.conv_stack import ConvStack, leaky_relu
 from lmvp_tf.models.predictor import (
+    Shape,
+    State,
     Supervision,
     VideoPredictor,
     as_channels,
@@ -21,6 +28,9 @@ from lmvp_tf.models.predictor import (
 )
 from lmvp_tf.models.recurrence import recur
 
+if TYPE_CHECKING:
+    from lmvp_tf.datasets.base import DataSettings
+
 
 @dataclasses.dataclass(frozen=True)
 class DFNSettings:
@@ -28,7 +38,7 @@ class DFNSettings:
 
     num_seen: int = 1  # frames that the network sees at a time, besides its state
     kernel_size: int = 9  # k, odd
-    dynamic_bias: bool = False  # one predicted bias per pixel, added before the filter
+    dynamic_bias: bool = False  # one predicted bias per pixel and channel, added before the filter
     identity_start: bool = False  # filters begin half at their centre instead of at random
     position_bias: bool = False  # the first layer has a bias for every pixel
     encoder_widths: tuple[int, ...] = (16, 16, 32, 48)  # the second layer halves; the last: state
@@ -36,7 +46,7 @@ class DFNSettings:
     pixel_widths: tuple[int, ...] = (16,)  # at full size
     projection_width: int = 32  # a last 1x1 layer before the taps
 
-    def validate(self, data):
+    def validate(self, data: DataSettings) -> None:
         """Refuses settings that cannot work, by themselves or with a DataSettings.
 
         Raises:
@@ -55,14 +65,9 @@ class DFNSettings:
                 "model.encoder_widths needs two widths or more: the second layer halves the "
                 f"picture. Received: {self.encoder_widths}"
             )
-        if data.height % 2 or data.width % 2:
-            raise UserError(
-                "data.height and data.width must be even: DFN halves them. Received: "
-                f"{data.height}x{data.width}"
-            )
 
 
-_WIDTHS = {
+_WIDTHS: dict[str, dict[str, Any]] = {
     "demo": {
         "encoder_widths": (8, 16, 16, 32),
         "decoder_widths": (32, 32),
@@ -85,6 +90,8 @@ _WIDTHS = {
 }
 _SLOPE = 0.01  # of its leaky ReLUs
 
+_Chain = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
 class DFN(VideoPredictor):
@@ -100,7 +107,7 @@ class DFN(VideoPredictor):
     recomputes = True
     # Open loop from the start, the loss on the predicted frames alone; Adam's rate halved every
     # 4,000 steps.
-    training_defaults: typing.ClassVar = {
+    training_defaults: ClassVar[Mapping[str, Any]] = {
         "training.one_step_steps": 0,
         "training.phase_warmup_steps": 0,
         "training.decay": "halve",
@@ -109,11 +116,11 @@ class DFN(VideoPredictor):
         "losses.gdl_weight": 0.0,
     }
 
-    def __init__(self, settings=None, **kwargs):
+    def __init__(self, settings: Any = None, **kwargs: Any) -> None:
         super().__init__(settings, **kwargs)
         settings, policy = self.settings, self.dtype_policy
 
-        def stack(widths, name, **options):
+        def stack(widths: Sequence[int], name: str, **options: Any) -> ConvStack:
             return ConvStack(widths, negative_slope=_SLOPE, dtype=policy, name=name, **options)
 
         state_width = settings.encoder_widths[-1]
@@ -135,19 +142,16 @@ class DFN(VideoPredictor):
             dtype=policy,
             name="adaptive_filter",
         )
-        self.dynamic_bias = None
-        if settings.dynamic_bias:
-            self.dynamic_bias = keras.layers.Dense(
-                1, kernel_initializer="zeros", dtype=policy, name="dynamic_bias"
-            )
+        self.dynamic_bias: keras.layers.Dense | None = None
 
     @classmethod
-    def sized(cls, size):
+    def sized(cls, size: str) -> DFNSettings:
         return DFNSettings(**_WIDTHS[size])
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         *_, height, width, channels = input_shape
-        shape = (None, height, width, channels * self.settings.num_seen)
+        height, width = (2 * grid.cells(side, 2) for side in (height, width))
+        shape: tuple[Any, ...] = (None, height, width, channels * self.settings.num_seen)
         self.encoder.build(shape)
         shape = self.encoder.compute_output_shape(shape)
         self.transition.build(shape)
@@ -158,25 +162,31 @@ class DFN(VideoPredictor):
         self.projection.build(shape)
         shape = (*shape[:-1], self.settings.projection_width)
         self.adaptive_filter.build((None, height, width, channels), shape)
-        if self.dynamic_bias is not None:
+        if self.settings.dynamic_bias:
+            self.dynamic_bias = keras.layers.Dense(
+                channels, kernel_initializer="zeros", dtype=self.dtype_policy, name="dynamic_bias"
+            )
             self.dynamic_bias.build(shape)
 
-    def call(self, inputs, *, num_predicted):
+    def call(self, inputs: tf.Tensor, *, num_predicted: int) -> tf.Tensor:
         return ops.clip(self.rollout(inputs, num_predicted, one_step=False), 0.0, 1.0)
 
-    def supervise(self, video, num_inputs, num_real, backprop=True):
+    def supervise(
+        self, video: tf.Tensor, num_inputs: int, num_real: int, backprop: bool = True
+    ) -> Supervision:
         num_seen, length = self.settings.num_seen, video.shape[1]
         predictions = self.rollout(video[:, :num_real], length - num_real, backprop=backprop)
         return Supervision(video[:, num_seen:], predictions, num_inputs - num_seen)
 
-    def state_shapes(self, input_shape):
+    def state_shapes(self, input_shape: Sequence[int]) -> dict[str, Shape]:
         """state_t, and the frames that the network sees besides the next one."""
         _, height, width, channels = input_shape
-        memory = (height // 2, width // 2, self.settings.encoder_widths[-1])
+        memory_size = grid.cells(height, 2), grid.cells(width, 2)
+        memory = (*memory_size, self.settings.encoder_widths[-1])
         past = past_shapes(self.settings.num_seen - 1, (height, width, channels))
         return {**past, "memory": memory}
 
-    def step(self, frame, state):
+    def step(self, frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         """See VideoPredictor. The first n - 1 predictions see x_1 in place of what came before."""
         seen, past = slide(frame, state)
         seen = as_channels(seen)
@@ -187,7 +197,9 @@ class DFN(VideoPredictor):
             memory = ops.where(ops.reshape(full, (-1, 1, 1, 1)), memory, 0.0)
         return prediction, {**past, "memory": memory}
 
-    def rollout(self, real, num_open, one_step=True, backprop=True):
+    def rollout(
+        self, real: tf.Tensor, num_open: int, one_step: bool = True, backprop: bool = True
+    ) -> tf.Tensor:
         """Predicts one frame from every real frame, then goes on from its own predictions.
 
         Args:
@@ -214,7 +226,7 @@ class DFN(VideoPredictor):
         )
         return ops.concatenate([known, following], axis=1)
 
-    def _go_on(self, state, _, backprop):
+    def _go_on(self, state: _Chain, _: None, backprop: bool) -> tuple[_Chain, tf.Tensor]:
         """One step of the rollout on predictions; the state: what was seen, the memory, and x̂_t."""
         seen, memory, frame = state
         frame = frame if backprop else ops.stop_gradient(frame)
@@ -223,40 +235,40 @@ class DFN(VideoPredictor):
         prediction = self.recomputed(self._filtered)(frame, memory)
         return (seen, memory, prediction), prediction
 
-    def filter_flow(self, video):
+    def filter_flow(self, video: tf.Tensor) -> tf.Tensor:
         states = self._states(video)
         missing = ops.zeros_like(states[:, : self.settings.num_seen - 1])
         states = ops.concatenate([missing, states], axis=1)
-        features = over_time(self._features, states)
+        features = over_time(self._features, video, states)
         return over_time(lambda x: filter_flow(self.adaptive_filter.filters(x)), features)
 
-    def _states(self, real):
+    def _states(self, real: tf.Tensor) -> tf.Tensor:
         """state_n..state_R of real frames, [B, R - n + 1, h, w, U]."""
         num_seen = self.settings.num_seen
         length = real.shape[1] - num_seen + 1
         seen = ops.concatenate([real[:, i : i + length] for i in range(num_seen)], axis=-1)
         encoded = over_time(self._encode, seen)
 
-        def step(memory, encoding):
+        def step(memory: tf.Tensor, encoding: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             memory = encoding + self._moved_on(memory)
             return memory, memory
 
         _, states = recur(step, ops.zeros_like(encoded[:, 0]), encoded, rolled=self.rolled)
         return states
 
-    def _encode(self, seen):
-        return ops.cast(self.encoder(seen), "float32")
+    def _encode(self, seen: tf.Tensor) -> tf.Tensor:
+        return ops.cast(self.encoder(grid.pad(seen, 2)), "float32")
 
-    def _moved_on(self, state):
+    def _moved_on(self, state: tf.Tensor) -> tf.Tensor:
         return ops.cast(self.transition(state), "float32")
 
-    def _features(self, state):
-        """All of the decoder below the taps: [B, h, w, U] -> [B, H, W, N]."""
-        features = self.pixel_network(None, coarse=self.decoder(state))
+    def _features(self, frame: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """All of the decoder below the taps, at the frame's size: [B, h, w, U] -> [B, H, W, N]."""
+        features = grid.crop(self.pixel_network(None, coarse=self.decoder(state)), frame)
         return leaky_relu(self.projection(features), _SLOPE)
 
-    def _filtered(self, frame, state):
-        features = self._features(state)
+    def _filtered(self, frame: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        features = self._features(frame, state)
         if self.dynamic_bias is not None:
             frame = frame + ops.cast(self.dynamic_bias(features), "float32")
         return self.adaptive_filter(frame, features)

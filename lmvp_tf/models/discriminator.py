@@ -1,8 +1,15 @@
 """The discriminator D and, at its bottom, F, whose features it leaks (Section 2.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
+from lmvp_tf.layers import grid
 from lmvp_tf.layers.conv_stack import ConvStack
 
 
@@ -21,10 +28,21 @@ class FeatureExtractor(keras.Model):
         video, grey everywhere, drives it into saturation.
 
     Input shape: a clip, its c frames side by side as channels, oldest first: [B, H, W, c * C].
-    Output shape: a map, so that position survives: [B, h, w, K], float32.
+    Output shape: a map, so that position survives: [B, h, w, K], float32, with h = H / s and
+      w = W / s, rounded up, where s is the stride.
+
+    Attributes:
+      stride: s, pixels from one cell of f_t to the next.
     """
 
-    def __init__(self, widths, channels, difference=False, normalize=False, **kwargs):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        channels: int,
+        difference: bool = False,
+        normalize: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.widths = tuple(widths)
         self.channels = channels
@@ -42,7 +60,11 @@ class FeatureExtractor(keras.Model):
                 groups=-1, dtype="float32", name="normalization"
             )
 
-    def build(self, input_shape):
+    @property
+    def stride(self) -> int:
+        return 2 ** len(self.widths)
+
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         if self.difference:
             input_shape = (*input_shape[:-1], input_shape[-1] // 2)
         self.encoder.build(input_shape)
@@ -50,19 +72,20 @@ class FeatureExtractor(keras.Model):
         if self.normalization is not None:
             self.normalization.build(self.compute_output_shape(input_shape))
 
-    def call(self, clips):
+    def call(self, clips: tf.Tensor) -> tf.Tensor:
         if self.difference:
             before, now = ops.split(clips, 2, axis=-1)
             clips = now - before
+        clips = grid.pad(clips, self.stride)
         features = ops.cast(self.head(self.encoder(clips)), "float32")
         if self.normalization is not None:
             features = self.normalization(features)
         return ops.tanh(features)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*self.encoder.compute_output_shape(input_shape)[:-1], self.channels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "widths": self.widths,
@@ -91,13 +114,13 @@ class Discriminator(keras.Model):
 
     def __init__(
         self,
-        feature_widths,
-        feature_channels,
-        classifier_widths,
-        difference=False,
-        normalize=False,
-        **kwargs,
-    ):
+        feature_widths: Sequence[int],
+        feature_channels: int,
+        classifier_widths: Sequence[int],
+        difference: bool = False,
+        normalize: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.feature_widths = tuple(feature_widths)
         self.feature_channels = feature_channels
@@ -120,23 +143,23 @@ class Discriminator(keras.Model):
         )
         self.logit = keras.layers.Dense(1, dtype=self.dtype_policy, name="logit")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         self.features.build(input_shape)
         shape = self.features.compute_output_shape(input_shape)
         self.classifier.build(shape)
         _, height, width, channels = self.classifier.compute_output_shape(shape)
         self.logit.build((None, height * width * channels))
 
-    def call(self, clips):
+    def call(self, clips: tf.Tensor) -> tf.Tensor:
         return self.classify(self.features(clips))
 
-    def classify(self, features):
+    def classify(self, features: tf.Tensor) -> tf.Tensor:
         """The classifier alone: f_t, [B, h, w, K] -> the logit of P(real), [B]."""
         hidden = self.classifier(features)
         hidden = ops.reshape(hidden, (-1, hidden.shape[1] * hidden.shape[2] * hidden.shape[3]))
         return ops.cast(self.logit(hidden)[:, 0], "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "feature_widths": self.feature_widths,

@@ -1,12 +1,17 @@
 """Optical flow, extrapolated: what can be predicted without learning anything."""
 
+from __future__ import annotations
+
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.layers import grid
 from lmvp_tf.models.predictor import VideoPredictor
 
 _MISSING = (
@@ -28,7 +33,7 @@ class Flow(VideoPredictor):
 
     exportable = False  # OpenCV runs in Python
 
-    def __init__(self, settings=None, **kwargs):
+    def __init__(self, settings: Any = None, **kwargs: Any) -> None:
         super().__init__(settings, **kwargs)
         try:
             import cv2
@@ -38,18 +43,23 @@ class Flow(VideoPredictor):
                 from tensorflow_addons.image import dense_image_warp
         except ImportError as error:
             raise UserError(f"{_MISSING} ({error})") from error
-        self._cv2, self._warp = cv2, dense_image_warp
+        self._cv2: Any = cv2
+        self._warp = dense_image_warp
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         """No variables."""
 
-    def call(self, inputs, *, num_predicted):
-        back = tf.numpy_function(self._flow_back, [inputs[:, -2], inputs[:, -1]], tf.float32)
-        back = tf.ensure_shape(back, (*inputs[:, -1].shape[:-1], 2))
-        frames = [self._warp(inputs[:, -1], -s * back) for s in range(1, num_predicted + 1)]
-        return tf.stack(frames, axis=1)
+    def call(self, inputs: tf.Tensor, *, num_predicted: int) -> tf.Tensor:
+        padded = grid.pad(inputs[:, -2:], 2)  # a picture of one row cannot be warped
+        before, now = padded[:, 0], padded[:, 1]
+        back = tf.numpy_function(self._flow_back, [before, now], tf.float32)
+        back = tf.ensure_shape(back, (*now.shape[:-1], 2))
+        frames = [self._warp(now, -s * back) for s in range(1, num_predicted + 1)]
+        return grid.crop(tf.stack(frames, axis=1), inputs)
 
-    def _flow_back(self, before, now):
+    def _flow_back(
+        self, before: npt.NDArray[np.float32], now: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
         """Flow from `now` to `before`, each [B, H, W, C]: (dy, dx) in pixels, [B, H, W, 2]."""
         grey = [np.uint8(np.rint(255 * np.mean(frames, axis=-1))) for frames in (now, before)]
         flow = [

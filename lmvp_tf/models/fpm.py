@@ -2,15 +2,25 @@
 Video Representations using LSTMs").
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
-import typing
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
 from lmvp_tf.models.recurrence import recur
+
+if TYPE_CHECKING:
+    from lmvp_tf.datasets.base import DataSettings
+
+_Cells = Sequence[keras.layers.LSTMCell]
+_States = list[list[tf.Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +30,7 @@ class FPMSettings:
     units: int = 256  # of each layer
     num_layers: int = 1
 
-    def validate(self, data):
+    def validate(self, data: DataSettings) -> None:
         """Refuses settings that cannot work.
 
         Raises:
@@ -48,12 +58,12 @@ class FPM(VideoPredictor):
     """
 
     Settings = FPMSettings
-    training_defaults: typing.ClassVar = {"losses.gdl_weight": 0.0}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"losses.gdl_weight": 0.0}
 
-    def __init__(self, settings=None, **kwargs):
+    def __init__(self, settings: Any = None, **kwargs: Any) -> None:
         super().__init__(settings, **kwargs)
 
-        def lstm(name):
+        def lstm(name: str) -> list[keras.layers.LSTMCell]:
             return [
                 keras.layers.LSTMCell(self.settings.units, dtype="float32", name=f"{name}_{i}")
                 for i in range(self.settings.num_layers)
@@ -64,11 +74,11 @@ class FPM(VideoPredictor):
         self.predictor = lstm("predictor")
 
     @classmethod
-    def sized(cls, size):
+    def sized(cls, size: str) -> FPMSettings:
         return _SIZES[size]
 
-    def build(self, input_shape):
-        self.frame_shape = tuple(input_shape[2:])
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        self.frame_shape: tuple[int, ...] = tuple(input_shape[2:])
         pixels = math.prod(self.frame_shape)
         for cells, width in (
             (self.encoder, pixels),
@@ -82,10 +92,12 @@ class FPM(VideoPredictor):
         for head in (self.reconstruction_head, self.prediction_head):
             head.build((None, self.settings.units))
 
-    def call(self, inputs, *, num_predicted):
+    def call(self, inputs: tf.Tensor, *, num_predicted: int) -> tf.Tensor:
         return self._predict(inputs, self._encode(inputs), num_predicted)
 
-    def supervise(self, video, num_inputs, num_real, backprop=True):
+    def supervise(
+        self, video: tf.Tensor, num_inputs: int, num_real: int, backprop: bool = True
+    ) -> Supervision:
         """The future, and the input in reverse order."""
         inputs, length = video[:, :num_inputs], video.shape[1]
         states = self._encode(inputs)
@@ -95,20 +107,29 @@ class FPM(VideoPredictor):
         targets = ops.concatenate([ops.flip(inputs, axis=1), video[:, num_inputs:]], axis=1)
         return Supervision(targets, ops.concatenate([past, future], axis=1), num_inputs)
 
-    def _encode(self, inputs):
+    def _encode(self, inputs: tf.Tensor) -> _States:
         """The state after x_1..x_T0."""
 
-        def step(states, frame):
+        def step(states: _States, frame: tf.Tensor) -> tuple[_States, tf.Tensor]:
             hidden, states = _step(self.encoder, self._vector(frame), states)
             return states, hidden
 
         states = [cell.get_initial_state(ops.shape(inputs)[0]) for cell in self.encoder]
         return recur(step, states, inputs, rolled=self.rolled)[0]
 
-    def _predict(self, inputs, states, length, known=None, backprop=True):
+    def _predict(
+        self,
+        inputs: tf.Tensor,
+        states: _States,
+        length: int,
+        known: tf.Tensor | None = None,
+        backprop: bool = True,
+    ) -> tf.Tensor:
         """The future, [B, length, H, W, C], fed the `known` frames of it and then its own."""
 
-        def step(state, frame):
+        def step(
+            state: tuple[_States, tf.Tensor], frame: tf.Tensor | None
+        ) -> tuple[tuple[_States, tf.Tensor], tf.Tensor]:
             states, last = state
             last = last if frame is None else frame
             hidden, states = _step(self.predictor, self._vector(last), states)
@@ -125,26 +146,26 @@ class FPM(VideoPredictor):
         _, rest = recur(step, state, length=length - num_fed, rolled=self.rolled)
         return ops.concatenate([first, rest], axis=1)
 
-    def _reconstruct(self, inputs, states):
+    def _reconstruct(self, inputs: tf.Tensor, states: _States) -> tf.Tensor:
         """x̂_T0..x̂_1, [B, T0, H, W, C]."""
         nothing = ops.zeros((ops.shape(inputs)[0], 1))
 
-        def step(states, _):
+        def step(states: _States, _: None) -> tuple[_States, tf.Tensor]:
             hidden, states = _step(self.reconstructor, nothing, states)
             return states, self._frame(self.reconstruction_head(hidden))
 
         return recur(step, states, length=inputs.shape[1], rolled=self.rolled)[1]
 
-    def _vector(self, frame):
+    def _vector(self, frame: tf.Tensor) -> tf.Tensor:
         return ops.reshape(frame, (-1, math.prod(self.frame_shape)))
 
-    def _frame(self, vector):
+    def _frame(self, vector: tf.Tensor) -> tf.Tensor:
         return ops.reshape(vector, (-1, *self.frame_shape))
 
 
-def _step(cells, inputs, states):
+def _step(cells: _Cells, inputs: tf.Tensor, states: _States) -> tuple[tf.Tensor, _States]:
     """One time step of a stack of cells: (output of the last layer, new states)."""
-    new = []
+    new: _States = []
     for cell, state in zip(cells, states, strict=True):
         inputs, state = cell(inputs, state)
         new.append(state)

@@ -1,8 +1,15 @@
 """The generator G, which predicts the next frame by one adaptive filter per pixel (Section 2.3)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
+from lmvp_tf.layers import grid
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
 from lmvp_tf.layers.conv_stack import ConvStack, leaky_relu
 
@@ -23,10 +30,11 @@ class Generator(keras.Model):
       pixel_widths: channels of the filter network at full size.
       projection_width: channels of a last 1x1 layer before the taps; 0 for none.
       identity_start: see AdaptiveFilter.
+      motion_stride: s, pixels from one cell of m_t to the next: a power of two, 2 or more.
 
     Call arguments:
       frame: x_t, [B, H, W, C], values in [0, 1].
-      motion: m_t, [B, h, w, K], with H / 2 a multiple of h.
+      motion: m_t, [B, h, w, K], with h = H / s and w = W / s, rounded up.
 
     Returns:
       The prediction of x_{t+1}, [B, H, W, C], float32. It stays within [0, 1] unless there is a
@@ -35,18 +43,20 @@ class Generator(keras.Model):
 
     def __init__(
         self,
-        kernel_size,
-        dynamic_bias,
-        spatial_widths,
-        temporal_widths,
-        filter_widths,
-        pixel_widths,
-        projection_width=0,
-        identity_start=False,
-        **kwargs,
-    ):
+        *,
+        kernel_size: int,
+        dynamic_bias: bool,
+        spatial_widths: Sequence[int],
+        temporal_widths: Sequence[int],
+        filter_widths: Sequence[int],
+        pixel_widths: Sequence[int],
+        projection_width: int = 0,
+        identity_start: bool = False,
+        motion_stride: int = 4,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "kernel_size": kernel_size,
             "dynamic_bias": dynamic_bias,
             "spatial_widths": tuple(spatial_widths),
@@ -55,6 +65,7 @@ class Generator(keras.Model):
             "pixel_widths": tuple(pixel_widths),
             "projection_width": projection_width,
             "identity_start": identity_start,
+            "motion_stride": motion_stride,
         }
         policy = self.dtype_policy
         strides = (1, 2) + (1,) * (len(spatial_widths) - 2)
@@ -69,7 +80,7 @@ class Generator(keras.Model):
             kernel_size, dynamic_bias, identity_start, dtype=policy, name="adaptive_filter"
         )
 
-    def build(self, frame_shape, motion_shape):
+    def build(self, frame_shape: tuple[Any, ...], motion_shape: tuple[Any, ...]) -> None:
         self.spatial_encoder.build(frame_shape)
         self.temporal_encoder.build(motion_shape)
         spatial = self.spatial_encoder.compute_output_shape(frame_shape)
@@ -85,26 +96,27 @@ class Generator(keras.Model):
             shape = (*shape[:-1], self.projection.units)
         self.adaptive_filter.build(frame_shape, shape)
 
-    def call(self, frame, motion):
+    def call(self, frame: tf.Tensor, motion: tf.Tensor) -> tf.Tensor:
         return self.adaptive_filter(frame, self.filter_features(frame, motion))
 
-    def filter_features(self, frame, motion):
+    def filter_features(self, frame: tf.Tensor, motion: tf.Tensor) -> tf.Tensor:
         """All of G below the taps: [B, H, W, N] features; the filters are their projection."""
-        spatial = self.spatial_encoder(frame)  # [B, H/2, W/2, .], f_t^s
+        stride = self.settings["motion_stride"]
+        spatial = self.spatial_encoder(grid.pad(frame, stride))  # [B, s/2 h, s/2 w, .], f_t^s
         temporal = self.temporal_encoder(motion)  # [B, h, w, .], f_t^m
-        factor = spatial.shape[1] // temporal.shape[1]
+        factor = stride // 2
         if factor == 1:
             hidden = self.filter_network(ops.concatenate([spatial, temporal], axis=-1))
         else:
             hidden = self.filter_network(spatial, coarse=enlarge(temporal, factor // 2))
-        hidden = self.pixel_network(None, coarse=hidden)
+        hidden = grid.crop(self.pixel_network(None, coarse=hidden), frame)
         return hidden if self.projection is None else leaky_relu(self.projection(hidden))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
 
 
-def enlarge(maps, factor):
+def enlarge(maps: tf.Tensor, factor: int) -> tf.Tensor:
     """Repeats every cell of [B, h, w, K] in a factor x factor square (nearest neighbour)."""
     if factor == 1:
         return maps

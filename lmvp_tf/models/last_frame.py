@@ -1,25 +1,31 @@
 """The last frame, repeated: what a predictor has to beat."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
-from lmvp_tf.models.predictor import VideoPredictor
+from lmvp_tf.models.predictor import Shape, State, VideoPredictor
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
 class LastFrame(VideoPredictor):
     """Predicts that nothing moves. It has nothing to train. See VideoPredictor."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         """No variables."""
 
-    def call(self, inputs, *, num_predicted):
+    def call(self, inputs: tf.Tensor, *, num_predicted: int) -> tf.Tensor:
         return ops.repeat(inputs[:, -1:], num_predicted, axis=1)
 
-    def state_shapes(self, input_shape):
+    def state_shapes(self, input_shape: Sequence[int]) -> dict[str, Shape]:
         """Nothing to keep."""
         del input_shape
         return {}
 
-    def step(self, frame, state):
+    def step(self, frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         return frame, state

@@ -69,12 +69,6 @@ class LMVPSettings:
                 "model.spatial_widths needs two widths or more: the second layer halves the "
                 f"picture. Received: {self.spatial_widths}"
             )
-        factor = 2 ** len(self.feature_widths)
-        if data.height % factor or data.width % factor:
-            raise UserError(
-                f"data.height and data.width must be multiples of {factor}: F halves the picture "
-                f"{len(self.feature_widths)} times. Received: {data.height}x{data.width}"
-            )
 
 
 _SIZES = {
@@ -144,6 +138,7 @@ class LMVP(VideoPredictor):
     """
 
     Settings = LMVPSettings
+    procedure = "algorithm1"
     recomputes = True
 
     def __init__(self, settings=None, **kwargs):
@@ -160,14 +155,15 @@ class LMVP(VideoPredictor):
         )
         self.guider = MotionGuider(self.settings.motion_units, dtype=policy, name="guider")
         self.generator = Generator(
-            self.settings.kernel_size,
-            self.settings.dynamic_bias,
-            self.settings.spatial_widths,
-            self.settings.temporal_widths,
-            self.settings.filter_widths,
-            self.settings.pixel_widths,
-            self.settings.projection_width,
-            self.settings.identity_start,
+            kernel_size=self.settings.kernel_size,
+            dynamic_bias=self.settings.dynamic_bias,
+            spatial_widths=self.settings.spatial_widths,
+            temporal_widths=self.settings.temporal_widths,
+            filter_widths=self.settings.filter_widths,
+            pixel_widths=self.settings.pixel_widths,
+            projection_width=self.settings.projection_width,
+            identity_start=self.settings.identity_start,
+            motion_stride=self.discriminator.features.stride,
             dtype=policy,
             name="generator",
         )

@@ -1,34 +1,49 @@
 """What every system is: a Keras model that predicts the frames which follow some frames."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.recurrence import recur
+
+if TYPE_CHECKING:
+    from lmvp_tf.datasets.base import DataSettings
+
+Shape = tuple[int, ...]
+State = dict[str, tf.Tensor]  # of `VideoPredictor.step`
+Function = Callable[..., tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class NoSettings:
     """The settings of a model that has none."""
 
-    def validate(self, data):
+    def validate(self, data: DataSettings) -> None:
         """Any data will do."""
 
 
 class Supervision(typing.NamedTuple):
     """What a baseline's loss compares."""
 
-    targets: typing.Any  # [B, S, H, W, C]
-    predictions: typing.Any  # [B, S, H, W, C]
+    targets: tf.Tensor  # [B, S, H, W, C]
+    predictions: tf.Tensor  # [B, S, H, W, C]
     num_inside: int  # the first so many of the S frames lie inside the input
 
 
 class VideoPredictor(keras.Model):
     """A video predictor, as the training loop, the evaluation and the export know it.
+
+    H and W may be any, C 1 or 3: a network that halves frames pads them for itself, see
+    `lmvp_tf.layers.grid`.
 
     A subclass takes its settings as first argument (`settings`, or its fields as a dict), sets what
     it has under "Attributes", and implements `call(inputs, *, num_predicted)`: x_1..x_T0, [B, T0,
@@ -38,6 +53,7 @@ class VideoPredictor(keras.Model):
     Attributes:
       Settings: class of the settings: a frozen dataclass, whose `validate(data)` raises UserError
         where they do not suit a DataSettings. Its fields are the config's `model.*`.
+      procedure: how it is trained, a name in lmvp_tf.training.procedures.
       training_defaults: {path of a config field: value}, how its authors trained it, where that
         differs from a preset's way.
       exportable: whether it is made of TensorFlow operations alone.
@@ -47,36 +63,37 @@ class VideoPredictor(keras.Model):
         made from) is not kept for the backward pass but computed anew. Loops are then unrolled.
     """
 
-    Settings = NoSettings
-    training_defaults: typing.ClassVar = {}
-    exportable = True
+    Settings: ClassVar[type] = NoSettings
+    procedure: ClassVar[str] = "supervised"
+    training_defaults: ClassVar[Mapping[str, Any]] = {}
+    exportable: ClassVar[bool] = True
+    recomputes: ClassVar[bool] = False
     rolled = False
     frames_together = True
-    recomputes = False
     recompute = False
 
-    def __init__(self, settings=None, **kwargs):
+    def __init__(self, settings: Any = None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if settings is None:
             settings = self.Settings()
         self.settings = self.Settings(**settings) if isinstance(settings, dict) else settings
 
     @classmethod
-    def sized(cls, size):
+    def sized(cls, size: str) -> Any:
         """The settings of a size: "demo", "small" or "paper"."""
         del size
         return cls.Settings()
 
     @property
-    def networks(self):
+    def networks(self) -> dict[str, list[keras.Variable]]:
         """The trainable variables by network. A baseline is one network, G."""
         return {"G": self.trainable_variables} if self.trainable_variables else {}
 
-    def parts(self):
+    def parts(self) -> dict[str, keras.Model]:
         """The Keras models that hold the networks, each weight in one of them."""
         return {"G": self}  # as a property it would be walked by Keras' saving, without end
 
-    def parameter_counts(self):
+    def parameter_counts(self) -> dict[str, int]:
         """Trainable parameters per network and in total."""
         counts = {
             name: sum(math.prod(variable.shape) for variable in variables)
@@ -84,7 +101,9 @@ class VideoPredictor(keras.Model):
         }
         return {**counts, "total": sum(counts.values())}
 
-    def supervise(self, video, num_inputs, num_real, backprop=True):
+    def supervise(
+        self, video: tf.Tensor, num_inputs: int, num_real: int, backprop: bool = True
+    ) -> Supervision:
         """Predicts what a baseline's loss compares with the truth.
 
         Args:
@@ -99,7 +118,7 @@ class VideoPredictor(keras.Model):
         """
         raise NotImplementedError(f"{type(self).__name__} has nothing to train")
 
-    def over_frames(self, function, *tensors):
+    def over_frames(self, function: Function, *tensors: tf.Tensor) -> tf.Tensor:
         """`over_time`; without `frames_together`, and with `recompute`, by one time step after the
         other, for the sake of memory.
         """
@@ -109,11 +128,11 @@ class VideoPredictor(keras.Model):
         _, outputs = recur(lambda _, xs: ((), function(*xs)), (), tensors, rolled=self.rolled)
         return outputs
 
-    def recomputed(self, function):
+    def recomputed(self, function: Function) -> Function:
         """The function itself; with `recompute` it keeps nothing but its inputs."""
         return keras.remat(function) if self.recompute else function
 
-    def state_shapes(self, input_shape):
+    def state_shapes(self, input_shape: Sequence[int]) -> dict[str, Shape]:
         """What `step` keeps from frame to frame, all of it float32.
 
         Args:
@@ -125,7 +144,7 @@ class VideoPredictor(keras.Model):
         length, *frame_shape = input_shape
         return past_shapes(length - 1, frame_shape)
 
-    def step(self, frame, state):
+    def step(self, frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         """Reads one more frame and predicts the one after it.
 
         Fed its own predictions from x_T0 on, a model that reads frame by frame predicts what `call`
@@ -142,7 +161,7 @@ class VideoPredictor(keras.Model):
         window, state = slide(frame, state)
         return self(window, num_predicted=1)[:, 0], state
 
-    def filter_flow(self, video):
+    def filter_flow(self, video: tf.Tensor) -> tf.Tensor | None:
         """Where the adaptive filters point when every frame is real, (dy, dx) in pixels.
 
         Args:
@@ -152,19 +171,20 @@ class VideoPredictor(keras.Model):
           [B, T, H, W, 2], or None for a model without such filters.
         """
         del video
+        return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "settings": dataclasses.asdict(self.settings)}
 
 
-def over_time(function, *tensors):
+def over_time(function: Function, *tensors: tf.Tensor) -> tf.Tensor:
     """Applies `function` to all time steps of [B, T, ...] tensors in one call, of batch B * T."""
     length = tensors[0].shape[1]
     result = function(*(ops.reshape(x, (-1, *x.shape[2:])) for x in tensors))
     return ops.reshape(result, (-1, length, *result.shape[1:]))
 
 
-def as_channels(frames):
+def as_channels(frames: tf.Tensor) -> tf.Tensor:
     """Frames one behind the other in the channels: [B, N, H, W, C] -> [B, H, W, N*C].
 
     By a transposition and no `unstack`: the converter of TensorFlow 2.21 makes of an unstack whose
@@ -176,7 +196,7 @@ def as_channels(frames):
     return ops.reshape(ops.moveaxis(frames, 1, 3), (-1, height, width, channels))
 
 
-def past_shapes(length, frame_shape):
+def past_shapes(length: int, frame_shape: Sequence[int]) -> dict[str, Shape]:
     """The state that `slide` needs to remember `length` frames; empty where that is none.
 
     Returns:
@@ -185,7 +205,7 @@ def past_shapes(length, frame_shape):
     return {"past": (length, *frame_shape), "num_past": ()} if length else {}
 
 
-def slide(frame, state):
+def slide(frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
     """The last frames, one more included: before there are as many, the first one stands in.
 
     Args:
@@ -206,7 +226,7 @@ def slide(frame, state):
     return window, {"past": window[:, 1:], "num_past": num_past}
 
 
-def check_positive(settings, names):
+def check_positive(settings: Any, names: str) -> None:
     """Refuses settings that are not above zero.
 
     Raises:

@@ -219,7 +219,6 @@ def test_an_unknown_model_is_refused_with_those_that_exist():
         ("dfn", {"model.kernel_size": 4}, "must be odd"),
         ("dfn", {"model.num_seen": 5}, "Received: 5, T0 = 4"),
         ("dfn", {"model.encoder_widths": (4,)}, "two widths or more"),
-        ("conv_lstm", {"model.patch_size": 5}, "multiples of model.patch_size"),
         ("fpm", {"model.units": 0}, "model.units must be above 0"),
     ],
 )
