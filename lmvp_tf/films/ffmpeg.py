@@ -15,7 +15,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import IO, cast
 
 import imageio_ffmpeg
 import numpy as np
@@ -158,7 +158,7 @@ def decode(
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
         ):
             try:
-                yield from _frames(process.stdout, stamps, (*size, 3))
+                yield from _frames(cast(IO[bytes], process.stdout), stamps, (*size, 3))
                 process.wait()
             finally:
                 process.kill()  # the reader may have seen enough
@@ -168,7 +168,7 @@ def decode(
 
 
 def _frames(
-    pipe: BinaryIO, stamps: pathlib.Path, shape: tuple[int, int, int]
+    pipe: IO[bytes], stamps: pathlib.Path, shape: tuple[int, int, int]
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     """ffmpeg writes a frame's time stamp to a file before the frame goes into the pipe."""
     size = math.prod(shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _UNEQUAL = 0.25  # two steps differ if one is longer by this share
 _MOSTLY = 0.95  # of the steps: so many have to be equal for the others to be exceptions
 _AGREE = 0.01  # a stated rate and the measured one may differ by this share
 _APART = 1.5  # a step of so many usual steps, or more, is one over missing frames
+_SLOW = 0.1  # frames per second: below, the time between them says more
 _EARLY = 0.01  # of a tick: a time stamp that is rounded down by so much still belongs to it
 
 
@@ -108,6 +110,7 @@ class Film(abc.ABC):
         self.name = name
         self._lost: set[int] = set()  # positions of frames that turned out to be damaged
         self._told: set[str] = set()
+        self._complaint = ""  # what a decoder said first
 
     @property
     @abc.abstractmethod
@@ -157,7 +160,9 @@ class Film(abc.ABC):
     def describe(self) -> str:
         """What the film is, as "240 frames of 640x360 at 30 fps, RGB"."""
         count = "frames" if self.num_frames is None else plural(self.num_frames, "frame")
-        rate = f" at {rate_text(self.fps)}" if self.fps else ""
+        rate = f" at {rate_text(self.fps)}" if self.fps >= _SLOW else ""
+        if 0 < self.fps < _SLOW:
+            rate = f", {rate_text(self.fps)}"
         notes = "".join(f"; {note}" for note in self._notes())
         colour = "RGB" if self.channels == 3 else "grey"
         return f"{count} of {self.width}x{self.height}{rate}, {colour}{notes}"
@@ -194,11 +199,18 @@ class Film(abc.ABC):
           UserError: the film cannot be read, or does not fit the options.
         """
         options.box(self.width, self.height, shown(self.path))
+        timeline = self.timeline
+        if options.fps is None and not timeline.even:
+            steps = np.diff(timeline.times)
+            self._warn(
+                f"its frames are {steps.min():.3g} to {steps.max():.3g} s apart: "
+                f"--fps={1 / np.percentile(steps, 95):.3g} would take some at equal steps"
+            )
         kept, breaks = self._kept(options), self._breaks(options)
         chosen = kept[first : None if count is None else first + count]
         if not len(chosen):
             return
-        timeline, wanted = self.timeline, iter(chosen.tolist())
+        wanted = iter(chosen.tolist())
         before = kept[first - 1] if first else None
         lost = []
         for position, pixels in self._decode(chosen, options):
@@ -216,12 +228,23 @@ class Film(abc.ABC):
         self._lose(lost, len(chosen))
 
     def last(self, options: FrameOptions, count: int) -> list[Frame]:
-        """The last kept frames that can be decoded, up to `count`, also of a damaged film."""
+        """The last kept frames that can be decoded, up to `count`, also of a damaged film.
+
+        Raises:
+          UserError: the film cannot be read, or does not fit the options.
+        """
+        asked = count
         while True:
             total = self.count(options)
-            frames = list(self.frames(options, max(0, total - count), count))
-            if self.count(options) == total:
-                return frames
+            try:
+                frames = list(self.frames(options, max(0, total - asked)))
+            except UserError:
+                if self.count(options) in (0, total):
+                    raise
+                frames = []
+            if len(frames) >= min(count, self.count(options)):
+                return frames[-count:]
+            asked *= 2
 
     def _kept(self, options: FrameOptions) -> npt.NDArray[np.int64]:
         """Positions of the kept frames, int64 [K]."""
@@ -259,15 +282,19 @@ class Film(abc.ABC):
         if not positions:
             return
         self._lost.update(positions)
+        why = f" ({self._complaint})" if self._complaint else ""
         if len(positions) == asked:
             raise UserError(
                 f"{shown(self.path)}: not one of {plural(asked, 'frame')} could be decoded"
             )
         first = self.timeline.numbers[positions[0]]
         self._warn(
-            f"damaged: {plural(len(positions), 'frame')} from number {first} on could not be "
-            "decoded and are left out"
+            f"damaged: {plural(len(positions), 'frame')} left out, the first is number {first}{why}"
         )
+
+    def _complain(self, text: str) -> None:
+        """Keeps what a decoder says of damage, for the warning or error that follows."""
+        self._complaint = self._complaint or text.split("\n")[0]
 
     def _warn(self, text: str) -> None:
         """Logs a warning about the film, once."""
@@ -283,9 +310,9 @@ def plural(count: int, word: str) -> str:
 
 def rate_text(fps: float, unit: str = "fps") -> str:
     """A frame rate in words: a frame every five minutes is no "0.00333333 fps"."""
-    return f"{fps:.4g} {unit}" if fps >= 0.1 else f"a frame every {1 / fps:g} s"
+    return f"{fps:.4g} {unit}" if fps >= _SLOW else f"a frame every {1 / fps:g} s"
 
 
-def shown(path: pathlib.Path) -> str:
+def shown(path: str | os.PathLike[str]) -> str:
     """A path for a message of one line: names may hold line breaks and what no screen shows."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fspath(path))

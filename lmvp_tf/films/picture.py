@@ -1,14 +1,127 @@
-"""One picture: its part is cut out, resampled by area, and turned into grey or RGB."""
+"""One picture: read as a viewer shows it, cut out, resampled by area, turned into grey or RGB."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import pathlib
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
+from lmvp_tf.errors import UserError
+from lmvp_tf.films.film import shown
 from lmvp_tf.films.options import FrameOptions
 
 Pixels = npt.NDArray[np.uint8]
+
+OVER = "transparent parts over black"
+_TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")  # Pillow's modes
+
+
+class Picture(NamedTuple):
+    """A picture as a viewer shows it.
+
+    Attributes:
+      pixels: uint8 [H, W, C], C = 1 or 3.
+      transparent: whether it may show what is behind it.
+    """
+
+    pixels: Pixels
+    transparent: bool
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path) -> Iterator[Image.Image]:
+    """Opens a picture or an animation; whatever is wrong with it is a UserError of one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what comes of damage is said once, by the film
+            with Image.open(path) as image:
+                yield image
+    except UserError:
+        raise
+    except Exception as error:  # decoders raise whatever their parsing of damaged bytes ends in
+        raise UserError(f"{shown(path)}: {_fault(path, error)}") from error
+
+
+def _fault(path: pathlib.Path, error: Exception) -> str:
+    if not path.is_file():
+        return "no such file"
+    if not path.stat().st_size:
+        return "the file is empty"
+    if isinstance(error, Image.DecompressionBombError):
+        return "so large that Pillow takes it for an attack: make the picture smaller"
+    lines = str(error).splitlines() or [type(error).__name__]
+    return f"damaged or not a picture ({lines[0].replace(str(path), path.name)})"
+
+
+def read(path: pathlib.Path) -> Picture:
+    """The picture in a file.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    with opened(path) as image:
+        return to_pixels(image)
+
+
+def to_pixels(image: Image.Image) -> Picture:
+    """What a viewer shows of an open picture.
+
+    It is upright, transparent parts are over black, and colours are those of sRGB. Of 16 bits the
+    upper 8 count.
+
+    Raises:
+      UserError: the picture holds numbers that are no brightness.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        return Picture(_deep_to_pixels(image), transparent=False)
+    grey = image.mode in ("1", "L", "LA", "La")
+    transparent = image.mode in _TRANSPARENT or "transparency" in image.info
+    if transparent:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        image = image.convert("L" if grey else "RGB")
+    image = image.convert("L") if grey else _to_srgb(image)
+    pixels = np.asarray(image)
+    return Picture(pixels.reshape(*pixels.shape[:2], -1), transparent)
+
+
+def _deep_to_pixels(image: Image.Image) -> Pixels:
+    """Grey pictures of 16 bits, or of floats in [0, 1]."""
+    values = np.asarray(image).astype(np.float64)
+    white = 1 if image.mode == "F" else 65_535
+    if not (values.min() >= 0 and values.max() <= white):
+        raise UserError(
+            f"{shown(pathlib.Path(str(getattr(image, 'filename', 'picture'))))}: has values from "
+            f"{values.min():g} to {values.max():g}, and black is 0, white {white}: convert it"
+        )
+    return np.rint(values * (255 / white)).astype(np.uint8)[..., None]
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """An RGB picture in the colours of a common screen, if it says in which ones it is."""
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "CMYK"):
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # then the numbers as they are
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(source):
+                srgb = ImageCms.createProfile("sRGB")
+                image = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB") or image
+    return image.convert("RGB")
+
+
+def opaque(pixels: Pixels) -> Pixels:
+    """uint8 [..., 4], RGB and opacity, over black as uint8 [..., 3]; others as they are."""
+    if pixels.shape[-1] != 4:
+        return pixels
+    return np.rint(pixels[..., :3] * (pixels[..., 3:] / 255)).astype(np.uint8)
 
 
 def luminance(rgb: Pixels) -> Pixels:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lmvp_tf.errors import UserError
 from lmvp_tf.films import ffmpeg
 from lmvp_tf.films.film import Film, Timeline, shown
 from lmvp_tf.films.options import FrameOptions
@@ -124,16 +123,11 @@ class Video(Film):
             decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec)
         size = options.height, options.width
         filters = f"{chosen},{self._filters(options)}"
-        empty, reasons = True, []
-        for stamped in ffmpeg.decode(self.path, filters, size, reasons.append, decoder, seek):
-            empty = False
-            yield stamped
-        if seek is None and reasons:
-            if empty:
-                raise UserError(
-                    f"{shown(self.path)}: not one frame could be decoded ({reasons[0]})"
-                )
-            self._warn(f"damaged ({reasons[0]}); what could be decoded is used")
+        reasons: list[str] = []
+        yield from ffmpeg.decode(self.path, filters, size, reasons.append, decoder, seek)
+        if reasons and seek is None:  # after a seek, complaints may be about what came before
+            self._complain(reasons[0])
+            self._warn(f"damaged ({reasons[0]}): what can be decoded is used")
 
     def _filters(self, options: FrameOptions) -> str:
         """The chain of ffmpeg's filters: opaque, crop, scale by area, colours of a screen."""

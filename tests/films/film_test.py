@@ -52,6 +52,6 @@ def test_a_damaged_frame_is_left_out_and_leaves_a_gap(caplog):
     options = FrameOptions(**SMALL, stride=2)
     frames = list(film.frames(options))
     assert [(frame.number, frame.gap) for frame in frames] == [(0, False), (2, False), (6, True)]
-    assert caplog.text.count("damaged: 2 frames from number 4 on") == 1
+    assert caplog.text.count("damaged: 2 frames left out, the first is number 4") == 1
     assert film.count(options) == 3
     assert [frame.number for frame in film.last(options, 2)] == [2, 6]

@@ -1,0 +1,63 @@
+"""HDF5 files of the DFN authors: `highway_L`, [N, C, W, H], uint8 or float."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+
+import numpy as np
+
+from lmvp_tf.errors import UserError
+from lmvp_tf.films.arrays import Array, ArrayFilm, Frames, Scale
+from lmvp_tf.films.film import Film, shown
+
+DATASET = "highway_L"
+_SAMPLE = 64  # frames that tell how brightness is stored
+
+
+def open_hdf5(path: pathlib.Path, name: str) -> list[Film]:
+    """The film in a file. Its authors' loader transposes the last two axes too.
+
+    Raises:
+      UserError: it is damaged, or of another layout.
+    """
+    shape = _shape(path)
+    count, channels, width, height = shape
+
+    @functools.cache
+    def scale() -> Scale:
+        return Scale.of(_read(path, slice(0, count, -(-count // _SAMPLE))), shown(path))
+
+    frames = Frames(
+        shape=(count, height, width, channels),
+        layout=f"{DATASET} [N, C, W, H]",
+        read=lambda start, stop: _read(path, slice(start, stop)),
+        scale=scale,
+    )
+    return [ArrayFilm(path, name, frames)]
+
+
+def _shape(path: pathlib.Path) -> tuple[int, int, int, int]:
+    import h5py  # takes a while, and few films need it
+
+    try:
+        with h5py.File(path) as file:
+            if DATASET not in file:
+                raise UserError(f"{shown(path)}: no dataset {DATASET!r}; it has {sorted(file)}")
+            shape = tuple(getattr(file[DATASET], "shape", ()))
+    except OSError as error:
+        raise UserError(f"{shown(path)}: damaged or no HDF5 file ({error})") from error
+    if len(shape) != 4 or shape[1] not in (1, 3) or not all(shape):
+        raise UserError(f"{shown(path)}: {DATASET} must be [N, 1, W, H]. Received: {shape}")
+    return shape[0], shape[1], shape[2], shape[3]
+
+
+def _read(path: pathlib.Path, part: slice) -> Array:
+    """Frames as [n, H, W, C]."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return np.asarray(file[DATASET][part]).transpose(0, 3, 2, 1)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{shown(path)}: damaged ({error})") from error
