@@ -42,7 +42,7 @@ class Frames:
 
     Attributes:
       shape: (T, H, W, C).
-      layout: how the array was understood, in words.
+      layout: how the array was understood, in words; "" where that is no question.
       read: gives the frames from one position to another, [n, H, W, C]. Every call reads anew, so
         that what was read does not stay in memory.
       scale: gives the Scale of the numbers.
@@ -52,6 +52,17 @@ class Frames:
     layout: str
     read: Callable[[int, int], Array]
     scale: Callable[[], Scale]
+
+    @classmethod
+    def of(cls, array: npt.NDArray[np.uint8]) -> Frames:
+        """Frames that are in memory, uint8 [T, H, W, C]."""
+        count, height, width, channels = array.shape
+        return cls(
+            shape=(count, height, width, channels),
+            layout="",
+            read=lambda start, stop: array[start:stop],
+            scale=lambda: Scale(255, "uint8"),
+        )
 
 
 class ArrayFilm(Film):
@@ -79,6 +90,8 @@ class ArrayFilm(Film):
 
     def _notes(self) -> list[str]:
         over = [picture.OVER] if self._frames.shape[3] == 4 else []
+        if not self._frames.layout:
+            return over
         return [f"read as {self._frames.layout}, {self._frames.scale().words}", *over]
 
     def _decode(

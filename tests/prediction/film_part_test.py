@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.films.arrays import Array
+from lmvp_tf.films.arrays import ArrayFilm, Frames
 from lmvp_tf.films.film import Timeline
 from lmvp_tf.films.options import FrameOptions
 from lmvp_tf.prediction import film_part
@@ -15,18 +15,18 @@ from lmvp_tf.prediction import film_part
 OPTIONS = FrameOptions(16, 16, enlarge=True)
 
 
-class Counted(Array):
+class Counted(ArrayFilm):
     """Frames of one level each, their number, beside white; counts what is decoded."""
 
     def __init__(self, length, height=16, width=16, channels=1, fps=0.0, lost=()):
         frames = np.full((length, height, width, channels), 255, np.uint8)
         frames[:, : height // 2] = np.arange(length)[:, None, None, None]
-        super().__init__(pathlib.Path("film.npy"), "film", frames)
+        super().__init__(pathlib.Path("film.npy"), "film", Frames.of(frames))
         self._fps, self.gone, self.decoded = fps, set(lost), []
 
     @property
     def timeline(self):
-        return Timeline.regular(len(self._array), self._fps)
+        return Timeline.regular(self._frames.shape[0], self._fps)
 
     def _decode(self, positions, options):
         for position, picture in super()._decode(positions, options):
@@ -110,7 +110,7 @@ def test_films_and_options_that_do_not_fit_say_why(length, options, window, mess
 
 def test_a_window_of_one_colour_is_refused_even_if_the_film_is_not():
     film = Counted(10, channels=3)
-    film._array[5:] = (200, 100, 30)  # one colour, though its channels differ
+    film._frames.read(5, 10)[:] = (200, 100, 30)  # one colour, though its channels differ
     film._array[6:] += 1  # what compression does
     options = dataclasses.replace(OPTIONS, channels=3)
     with pytest.raises(UserError, match="film.npy: frames 7 to 9 are all one colour"):

@@ -12,7 +12,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.films.arrays import Array
+from lmvp_tf.films.arrays import ArrayFilm, Frames
 from lmvp_tf.prediction import film_part, film_prediction
 from lmvp_tf.prediction.predictor import Predictor
 
@@ -37,12 +37,12 @@ def film_of(length):
     return np.stack([film_frame(place) for place in range(length)])
 
 
-class Film(Array):
+class Film(ArrayFilm):
     """A film of such frames."""
 
     def __init__(self, length):
         levels = np.rint(255 * film_of(length)).astype(np.uint8)
-        super().__init__(pathlib.Path("film.npy"), "film", levels)
+        super().__init__(pathlib.Path("film.npy"), "film", Frames.of(levels))
 
 
 def tag(frames, horizon):
