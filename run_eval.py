@@ -1,6 +1,6 @@
-"""Evaluates trained runs: see lmvp_tf/commands/eval.py."""
+"""See lmvp_tf/commands/eval.py."""
 
-from lmvp_tf.commands import cli, eval
+from lmvp_tf.commands import eval
 
 if __name__ == "__main__":
-    cli.run(eval.main)
+    eval.run()

@@ -1,6 +1,6 @@
-"""Exports a trained run: see lmvp_tf/commands/export.py."""
+"""See lmvp_tf/commands/export.py."""
 
-from lmvp_tf.commands import cli, export
+from lmvp_tf.commands import export
 
 if __name__ == "__main__":
-    cli.run(export.main)
+    export.run()

@@ -1,6 +1,6 @@
-"""Predicts how a film goes on: see lmvp_tf/commands/predict.py."""
+"""See lmvp_tf/commands/predict.py."""
 
-from lmvp_tf.commands import cli, predict
+from lmvp_tf.commands import predict
 
 if __name__ == "__main__":
-    cli.run(predict.main)
+    predict.run()

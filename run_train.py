@@ -1,6 +1,6 @@
-"""Trains a model: see lmvp_tf/commands/train.py."""
+"""See lmvp_tf/commands/train.py."""
 
-from lmvp_tf.commands import cli, train
+from lmvp_tf.commands import train
 
 if __name__ == "__main__":
-    cli.run(train.main)
+    train.run()

@@ -82,3 +82,8 @@ def _report(workdirs, options):
     folder = pathlib.Path(_REPORT.value)
     table = make_report(workdirs, folder, **options)
     print(f"\n{table}\n\nThe report, to open in a browser: {folder / 'index.html'}")
+
+
+def run() -> None:
+    """The program."""
+    cli.run(main)

@@ -114,3 +114,8 @@ def main(argv):
     workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
     runtime.import_tensorflow()
     EXPORTERS[_FORMAT.value](workdir, output, _HORIZON.value)
+
+
+def run() -> None:
+    """The program."""
+    cli.run(main)

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from lmvp_tf import runtime
+from lmvp_tf.commands import cli
 from lmvp_tf.errors import UserError
 from lmvp_tf.prediction import outputs, pretrained
 
@@ -141,3 +142,8 @@ def _load() -> Predictor:
         if flag.value:
             return loading.load_kind(kind, flag.value)
     return loading.load(pretrained.find(_PRETRAINED.value or ""))
+
+
+def run() -> None:
+    """The program."""
+    cli.run(main)

@@ -137,3 +137,8 @@ def main(argv):
 
     if loop.train(config, workdir, profile):
         print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")
+
+
+def run() -> None:
+    """The program."""
+    cli.run(main)

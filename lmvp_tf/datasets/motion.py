@@ -27,7 +27,7 @@ def displacements(before: Frames, now: Frames, radius: int = 12) -> npt.NDArray[
       float64 [M], the lengths in pixels (the larger of |dy| and |dx|, which a square filter has to
       reach), of all blocks with texture.
     """
-    before, now = (np.mean(frames, axis=-1, dtype=np.float32) for frames in (before, now))
+    before, now = before.mean(axis=-1), now.mean(axis=-1)
     height, width = (length // BLOCK * BLOCK for length in now.shape[1:])
     now = now[:, :height, :width]
     padded = np.pad(before, ((0, 0), (radius, radius), (radius, radius)), mode="edge")

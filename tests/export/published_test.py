@@ -128,7 +128,7 @@ def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
     for dataset in pretrained.PRETRAINED:
         assert lmvp_tf.load(dataset).config.dataset == dataset
     monkeypatch.setattr(pretrained, "PRETRAINED", {"highway": tmp_path / "none"})
-    with pytest.raises(UserError, match="in the repository, not in the package.*none"):
+    with pytest.raises(UserError, match="published weights are missing: .*none"):
         lmvp_tf.load("highway")
 
 
