@@ -7,7 +7,6 @@ predicted = predictor.predict(frames, horizon=10)
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -49,5 +48,5 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name == "__version__":
-        return importlib.metadata.version("lmvp-tf")
+        return importlib.import_module("importlib.metadata").version("lmvp-tf")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pathlib
 import platform
@@ -36,7 +37,8 @@ def import_tensorflow(training: bool = True) -> None:
     onednn = "1" if training else _ONEDNN_PREDICTS.get(_processor_vendor())
     if onednn:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", onednn)
-    with _hidden("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn"):
+    hidden = ("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn")
+    with _hidden(*hidden), _without_garbage_collection():
         import keras  # noqa: F401  (imports TensorFlow, its backend)
         import tensorflow  # noqa: F401  (finds Keras there already)
 
@@ -62,6 +64,18 @@ def _hidden(*packages: str) -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Keeps Python from going through all that an import makes again and again, a tenth of it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def keep_freed_memory() -> bool:

@@ -99,6 +99,7 @@ def test_tensorflow_is_imported_without_what_keras_looks_for_and_nothing_is_lost
         "hidden = {'jax', 'matplotlib', 'pandas', 'scipy', 'sklearn'};"
         "assert {'tensorflow', 'keras'} <= set(sys.modules), 'not imported';"
         "assert not hidden & set(sys.modules), hidden & set(sys.modules);"
+        "import gc; assert gc.isenabled();"
         "import scipy.ndimage, matplotlib.pyplot; print('both')"
     )
     assert run(program) == "both"
