@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lmvp_tf.training.checkpoint import TrainState
-from lmvp_tf.training.loop import traced_steps
+from lmvp_tf.training.graphs import traced_steps
 
 
 class Operation(typing.NamedTuple):
@@ -33,7 +33,7 @@ def step_and_video(config, phase):
     data, batch_size = config.data, config.training.batch_size
     shape = (batch_size, data.num_frames, *data.frame_shape)
     video = tf.constant(np.random.default_rng(0).random(shape, np.float32))
-    return traced_steps(config, TrainState(config))[phase], video
+    return traced_steps(TrainState(config))[phase], video
 
 
 def convolutions(step, video):

@@ -242,3 +242,29 @@ def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+class LiteralName:
+    """A name under which TensorFlow finds a folder, whatever characters are in its path.
+
+    TensorFlow takes names of checkpoints and SavedModels for patterns: it would not find a folder
+    `run[1]`, and with `run*` would delete old checkpoints of `run2` too. Where a path has such
+    characters this is a link to it, in a folder for temporary files, that lives as long as the
+    object.
+
+    Args:
+      folder: a pathlib.Path; what it names need not exist yet.
+    """
+
+    _PATTERN = frozenset("[]*?\\")
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._name = str(folder)
+        if self._PATTERN.intersection(self._name):
+            self._links = tempfile.TemporaryDirectory(prefix="lmvp-")
+            link = pathlib.Path(self._links.name, "folder")
+            link.symlink_to(folder.absolute())
+            self._name = str(link)
+
+    def __str__(self) -> str:
+        return self._name

@@ -7,7 +7,6 @@ import pathlib
 import zipfile
 
 import numpy as np
-import tensorflow as tf
 
 from lmvp_tf import configs, settings
 from lmvp_tf.datasets.registry import dataset_class
@@ -15,6 +14,7 @@ from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.figures import LABELS
 from lmvp_tf.evaluation.workdir import evaluate_workdir
 from lmvp_tf.presets import named
+from lmvp_tf.training.checkpoint import newest_step
 
 # Where data lie and how long a run goes on do not make it another method; its phases do.
 _PHASES = {"training.one_step_steps", "training.pretrain_steps"}
@@ -141,8 +141,8 @@ def _why_evaluate(workdir, document):
     """Why a workdir has to be evaluated, or None where its evaluation is that of its last step."""
     if not document:
         return "was not evaluated yet"
-    newest = tf.train.latest_checkpoint(str(workdir / "checkpoints"))
-    if newest and int(newest.rpartition("-")[2]) != document["step"]:
+    newest = newest_step(workdir)
+    if newest is not None and newest != document["step"]:
         return f"was trained on since its evaluation at step {document['step']}"
     return None
 

@@ -1,9 +1,11 @@
 """Algorithm 1 of the paper: the pre-training step (lines 4-6) and the main step (lines 8-17).
 
 Both are free functions of (model, optimizers, config, video) that update the networks and return
-scalars for the log; `lmvp_tf.training.loop` wraps each in a tf.function. The names are the paper's:
+scalars for the log; `lmvp_tf.training.graphs` wraps each in a tf.function. The names are the paper's:
 f and m are leaked and dynamic motion features, a hat marks what comes from predictions.
 """
+
+from __future__ import annotations
 
 import functools
 
@@ -11,26 +13,55 @@ import tensorflow as tf
 
 from lmvp_tf import losses
 from lmvp_tf.models.lmvp import Rollout
-from lmvp_tf.models.predictor import over_time
+from lmvp_tf.models.predictor import VideoPredictor, over_time
+from lmvp_tf.training.optimizers import Optimizers
+from lmvp_tf.training.procedures import Learner, Procedure, Step
 from lmvp_tf.training.update import update
 
 
-def steps(model, optimizers, config):
-    """The step of every phase, as functions of a batch: {"one_step", "pretrain", "main"}."""
-    data = config.data
-    pretrain = functools.partial(pretrain_step, model, optimizers, config)
-    return {
-        "one_step": functools.partial(pretrain, num_real=data.num_frames - 1),
-        "pretrain": functools.partial(pretrain, num_real=data.num_inputs),
-        "main": functools.partial(train_step, model, optimizers, config),
+class Algorithm1(Procedure):
+    """The paper's training of D, M and G: pre-training, then the main loop."""
+
+    # TensorBoard shows the losses under the paper's equations.
+    scalars = {
+        "L_dis": "losses/L_dis (Eq. 1)",
+        "L_M_L": "losses/L_M^L (Eq. 2)",
+        "L_M_L/zeros": "losses/L_M^L of m_t = 0 (what Eq. 2 has to beat)",
+        "L_M_T": "losses/L_M^T (Eq. 3)",
+        "L_recons": "losses/L_recons (in Eq. 4)",
+        "L_gen": "losses/L_gen (Eq. 4)",
+        "D_accuracy/real": "D_accuracy/real",
+        "D_accuracy/fake": "D_accuracy/fake",
     }
 
+    def starts(self) -> dict[str, int]:
+        """One-step pre-training, pre-training (lines 4-6), the main loop (lines 8-17)."""
+        training = self.config.training
+        return {"one_step": 0, "pretrain": training.one_step_steps, "main": training.pretrain_steps}
 
-def phase(training, step):
-    """The phase that a step (from 0) belongs to."""
-    if step < training.one_step_steps:
-        return "one_step"
-    return "pretrain" if step < training.pretrain_steps else "main"
+    def learners(self, model: VideoPredictor) -> dict[str, Learner]:
+        """ "F" moves theta_F by the reconstruction in pre-training. It is apart from "D", whose Adam
+        keeps the moments of Eq. 1: one pair of moments for two losses of different scale would
+        serve neither.
+        """
+        networks, training = model.networks, self.config.training
+        return {
+            "D": Learner(networks["F"] + networks["C"], training.discriminator_learning_rate),
+            "F": Learner(networks["F"], training.learning_rate),
+            "M": Learner(
+                networks["M"], training.learning_rate, {"main": training.guider_learning_rate}
+            ),
+            "G": Learner(networks["G"], training.learning_rate),
+        }
+
+    def steps(self, model: VideoPredictor, optimizers: Optimizers) -> dict[str, Step]:
+        data = self.config.data
+        pretrain = functools.partial(pretrain_step, model, optimizers, self.config)
+        return {
+            "one_step": functools.partial(pretrain, num_real=data.num_frames - 1),
+            "pretrain": functools.partial(pretrain, num_real=data.num_inputs),
+            "main": functools.partial(train_step, model, optimizers, self.config),
+        }
 
 
 def pretrain_step(model, optimizers, config, video, num_real):

@@ -1,9 +1,17 @@
-"""The Adam optimizers of Algorithm 1, one for each network, and their learning rates."""
+"""The Adam optimizers of a procedure, one for each of its learners, and their learning rates."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 from keras import ops
+
+from lmvp_tf.models.predictor import VideoPredictor
+from lmvp_tf.recipe import TrainingConfig
+from lmvp_tf.training.procedures import Learner, Procedure
 
 _HALVINGS = 5  # equal parts of a run, as the authors of DFN: each 4,000 of their 20,000 steps
 
@@ -16,25 +24,23 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     old one, would take steps as many times too long.
 
     Args:
-      peak: the rate after the warm-up.
+      peaks: {the step that a phase begins at: the rate after the warm-up}, in order, from 0 on.
       training: a TrainingConfig.
-      main_peak: the same for the main loop, where that has another; `peak` when None.
-      phases: the steps at which later phases begin.
     """
 
-    def __init__(self, peak, training, main_peak=None, phases=()):
+    def __init__(self, peaks: Mapping[int, float], training: TrainingConfig) -> None:
         super().__init__()
-        self.peak = peak
+        self.peaks = dict(peaks)
         self.training = training
-        self.main_peak = peak if main_peak is None else main_peak
-        self.phases = tuple(phases)
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> keras.KerasTensor:
         training = self.training
         step = ops.cast(step, "float32")
-        peak = ops.where(step < training.pretrain_steps, self.peak, self.main_peak)
+        (_, peak), *later = self.peaks.items()
+        for start, other in later:
+            peak = ops.where(step < start, peak, other)
         rate = peak * _rise(step, training.warmup_steps)
-        for start in self.phases:
+        for start, _ in later:
             risen = _rise(step - start, training.phase_warmup_steps)
             rate = ops.where(step < start, rate, rate * risen)
         if training.decay == "cosine":
@@ -44,52 +50,34 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             return rate * ops.power(0.5, ops.floor(_HALVINGS * step / training.max_steps))
         return rate
 
-    def get_config(self):
-        return {
-            "peak": self.peak,
-            "training": self.training,
-            "main_peak": self.main_peak,
-            "phases": self.phases,
-        }
+    def get_config(self) -> dict[str, Any]:
+        return {"peaks": self.peaks, "training": self.training}
 
 
-def _rise(step, length):
+def _rise(step: Any, length: int) -> keras.KerasTensor:
     return ops.minimum(1.0, (step + 1.0) / max(length, 1))
 
 
-class Optimizers(dict):
-    """One built Adam per network, so that a checkpoint finds every slot: "G" for a baseline, "D",
-    "M", "G" and "F" for LMVP.
-
-    `F` moves theta_F by the reconstruction in pre-training. It is apart from `D`, whose Adam keeps
-    the moments of Eq. 1: one pair of moments for two losses of different scale would serve neither.
+class Optimizers(dict[str, keras.optimizers.Optimizer]):
+    """One built Adam per learner of a procedure, by name, so that a checkpoint finds every slot.
 
     Args:
+      procedure: the Procedure.
       model: a built VideoPredictor.
-      training: a TrainingConfig.
     """
 
-    def __init__(self, model, training):
-        networks = dict(model.networks)
-        starts = [training.one_step_steps]
-        if "M" in networks:  # only LMVP has a main loop
-            starts.append(training.pretrain_steps)
-        phases = sorted({start for start in starts if start})
-
-        def rate(peak, main_peak=None):
-            return LearningRate(peak, training, main_peak, phases)
-
-        rates = {
-            "F": rate(training.learning_rate),
-            "G": rate(training.learning_rate),
-            "M": rate(training.learning_rate, main_peak=training.guider_learning_rate),
-            "D": rate(training.discriminator_learning_rate),
-        }
-        if "C" in networks:
-            networks["D"] = networks["F"] + networks.pop("C")
+    def __init__(self, procedure: Procedure, model: VideoPredictor) -> None:
+        training = procedure.config.training
         super().__init__(
-            (name, _adam(name, rates[name], theta, training)) for name, theta in networks.items()
+            (name, _adam(name, _rate(learner, procedure), learner.variables, training))
+            for name, learner in procedure.learners(model).items()
         )
+
+
+def _rate(learner: Learner, procedure: Procedure) -> LearningRate:
+    starts = procedure.starts()  # of phases that begin at the same step, the last one has steps
+    peaks = {start: learner.rates.get(phase, learner.rate) for phase, start in starts.items()}
+    return LearningRate(peaks, procedure.config.training)
 
 
 # Keras' 1e-7 is as large as many gradients of a squared error (on Highway, the median of F's second
@@ -97,7 +85,9 @@ class Optimizers(dict):
 _EPSILON = 1e-10
 
 
-def _adam(name, rate, theta, training):
+def _adam(
+    name: str, rate: LearningRate, theta: Sequence[Any], training: TrainingConfig
+) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.Adam(
         rate,
         beta_2=training.beta_2,

@@ -1,29 +1,43 @@
 """The training step of a baseline: one loss, one tape, one optimizer."""
 
+from __future__ import annotations
+
 import functools
 
 import tensorflow as tf
 
 from lmvp_tf import losses
+from lmvp_tf.configs import Config
+from lmvp_tf.models.predictor import VideoPredictor
+from lmvp_tf.training.optimizers import Optimizers
+from lmvp_tf.training.procedures import Learner, Procedure, Step
 from lmvp_tf.training.update import update
 
 
-def steps(model, optimizers, config):
-    """The step of every phase, as functions of a batch: {"one_step", "open_loop"}."""
-    data = config.data
-    step = functools.partial(supervised_step, model, optimizers, config)
-    return {
-        "one_step": functools.partial(step, num_real=data.num_frames - 1),
-        "open_loop": functools.partial(step, num_real=data.num_inputs),
-    }
+class Supervised(Procedure):
+    """Training by the reconstruction loss alone, a phase of one-step predictions first."""
+
+    scalars = {"L_recons": "losses/L_recons (in Eq. 4)"}  # one chart with LMVP
+
+    def starts(self) -> dict[str, int]:
+        return {"one_step": 0, "open_loop": self.config.training.one_step_steps}
+
+    def learners(self, model: VideoPredictor) -> dict[str, Learner]:
+        rate = self.config.training.learning_rate
+        return {name: Learner(theta, rate) for name, theta in model.networks.items()}
+
+    def steps(self, model: VideoPredictor, optimizers: Optimizers) -> dict[str, Step]:
+        data = self.config.data
+        step = functools.partial(supervised_step, model, optimizers, self.config)
+        return {
+            "one_step": functools.partial(step, num_real=data.num_frames - 1),
+            "open_loop": functools.partial(step, num_real=data.num_inputs),
+        }
 
 
-def phase(training, step):
-    """The phase that a step (from 0) belongs to."""
-    return "one_step" if step < training.one_step_steps else "open_loop"
-
-
-def supervised_step(model, optimizers, config, video, num_real):
+def supervised_step(
+    model: VideoPredictor, optimizers: Optimizers, config: Config, video: tf.Tensor, num_real: int
+) -> dict[str, tf.Tensor]:
     """Moves the model by the reconstruction loss of what it predicts.
 
     Args:

@@ -1,9 +1,21 @@
 """One step of the optimizers that a loss is for, and what it did."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import tensorflow as tf
 
+from lmvp_tf.training.optimizers import Optimizers
 
-def update(optimizers, tape, loss, thetas):
+
+def update(
+    optimizers: Optimizers,
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+    thetas: Mapping[str, Sequence[Any]],
+) -> dict[str, tf.Tensor]:
     """Takes one Adam step for each of some networks, all by the same loss.
 
     In float16 the gradients of small losses vanish: there the loss is scaled up (Micikevicius et

@@ -7,6 +7,8 @@ Values are kept as float16, which moves no metric by more than 0.03%. A twentiet
 size or less, and read by Keras alone: what is published.
 """
 
+from __future__ import annotations
+
 import json
 import pathlib
 import tempfile
@@ -17,6 +19,7 @@ import numpy as np
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.files import atomic_path, write_json
+from lmvp_tf.models.predictor import VideoPredictor
 
 
 class Trained(typing.NamedTuple):
@@ -27,7 +30,7 @@ class Trained(typing.NamedTuple):
     cpu_seconds: float  # of all processor cores together; 0 where they were not counted
 
 
-def write(model, trained, folder):
+def write(model: VideoPredictor, trained: Trained, folder: pathlib.Path) -> None:
     """Writes the weights of a VideoPredictor.
 
     Args:
@@ -46,28 +49,28 @@ def write(model, trained, folder):
     write_json(folder / "trained.json", trained._asdict())
 
 
-def _copy_halved(source, target):
+def _copy_halved(source: pathlib.Path, target: pathlib.Path) -> None:
     """Copies an HDF5 file with its floats as float16, but arrays with values beyond its range."""
-    with h5py.File(source) as source, h5py.File(target, "w") as target:
+    with h5py.File(source) as whole, h5py.File(target, "w") as halved:
 
-        def copy(name, item):
+        def copy(name: str, item: h5py.HLObject) -> None:
             if isinstance(item, h5py.Dataset):
                 values = item[...]
                 fits = values.dtype.kind == "f" and np.abs(values).max(initial=0) < 65504
-                target[name] = values.astype(np.float16) if fits else values
+                halved[name] = values.astype(np.float16) if fits else values
             else:
-                target.require_group(name).attrs.update(item.attrs)
+                halved.require_group(name).attrs.update(item.attrs)
 
-        source.visititems(copy)
-        target.attrs.update(source.attrs)
+        whole.visititems(copy)
+        halved.attrs.update(whole.attrs)
 
 
-def are_in(folder):
+def are_in(folder: pathlib.Path) -> bool:
     """Whether a folder holds weights by `write`."""
     return (folder / "trained.json").is_file()
 
 
-def read(model, folder):
+def read(model: VideoPredictor, folder: pathlib.Path) -> Trained:
     """Reads the weights into a built model.
 
     Returns:

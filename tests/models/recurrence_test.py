@@ -9,7 +9,7 @@ from lmvp_tf import configs
 from lmvp_tf.models.lmvp import LMVP
 from lmvp_tf.models.recurrence import recur
 from lmvp_tf.training.checkpoint import build_model
-from lmvp_tf.training.loop import skip_graph_optimizer
+from lmvp_tf.training.graphs import skip_graph_optimizer
 
 SETTINGS = {
     "lmvp": {},  # those of tiny_values

@@ -22,9 +22,9 @@ from lmvp_tf import configs
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import atomic_path, write_json
+from lmvp_tf.training import claim, log
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
-from lmvp_tf.training.log import COLUMNS, merge_log
-from lmvp_tf.training.loop import claim_data, claim_workdir, compiled_steps, procedure
+from lmvp_tf.training.graphs import compiled_steps
 
 RUNNER = pathlib.Path(__file__).with_name("run_steps.py")
 MANIFEST, STATE, DATA = "manifest.json", "state.npz", "data.npz"
@@ -44,7 +44,7 @@ def dump_run(config, workdir, directory):
     if not state.optimizers:
         raise UserError(f"--model={config.model_name} has nothing to train, so no step to dump")
     if workdir and (workdir / "config.json").exists():
-        claim_workdir(config, workdir)
+        claim.check(config, workdir, videos)
         Checkpoints(workdir, state.checkpoint).restore()
     sizes = dump(config, state, videos, directory)
     return [
@@ -60,8 +60,7 @@ def load_run(config, workdir, path):
     Raises:
       UserError: the workdir is of another config, or the file does not fit.
     """
-    claim_workdir(config, workdir)
-    claim_data(open_dataset(config), workdir)
+    claim.write(config, workdir, open_dataset(config))
     return load(path, TrainState(config), workdir)
 
 
@@ -87,7 +86,7 @@ def dump(config, state, videos, directory):
     named = state_variables(state)
     names = {id(variable.handle): name for name, variable in named.items()}
     data, phases = {}, {}
-    steps, ends = compiled_steps(config, state, videos), _ends(config, state)
+    steps, ends = compiled_steps(config, state, videos), state.procedure.ends()
     for phase in ends:
         hlo, phases[phase] = _compile(steps[phase], names, data)
         with atomic_path(directory / f"{phase}.hlo") as path:
@@ -102,7 +101,7 @@ def dump(config, state, videos, directory):
         "phases": phases,
         "ends": ends,
         "batch_size": config.training.batch_size,
-        "log_columns": COLUMNS,
+        "log_columns": _log_columns(phases),
         "config": configs.to_dict(config),
     }
     write_json(directory / MANIFEST, manifest)
@@ -145,8 +144,7 @@ def load(path, state, workdir):
         variable.assign(values[name])
     step = int(state.step)
     Checkpoints(workdir, state.checkpoint).save(step)
-    if (log := path.with_name("log.csv")).exists():
-        merge_log(workdir / "log.csv", log, step)
+    log.merge(workdir / "log.csv", path.with_name("log.csv"), step)
     return step
 
 
@@ -161,12 +159,10 @@ def state_variables(state):
     return named
 
 
-def _ends(config, state):
-    """{phase: the first step, from 0, that is of a later phase}, in order, of phases with steps."""
-    phase_of, ends = procedure(state.model).phase, {}
-    for step in range(config.training.max_steps):
-        ends[phase_of(config.training, step)] = step + 1
-    return ends
+def _log_columns(phases):
+    """The columns of run_steps.py's log.csv: its own, and what any phase reports."""
+    metrics = {name: None for entry in phases.values() for name in entry["metrics"]}
+    return ["step", "seconds", "sequences", "phase", *metrics]
 
 
 def _compile(step, names, data):

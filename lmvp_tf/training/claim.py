@@ -1,0 +1,76 @@
+"""Whose a workdir is: the config and the data that its run began with.
+
+It belongs to a run from the first checkpoint on. A folder without one holds nothing to lose, and is
+anybody's, whatever a command that failed has left there.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+from lmvp_tf import configs
+from lmvp_tf.configs import Config
+from lmvp_tf.datasets.base import Dataset
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.files import write_json
+from lmvp_tf.training import checkpoint, weights
+
+
+def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) -> None:
+    """Checks that a run may begin in a workdir, or go on. Writes nothing.
+
+    Args:
+      config: the Config.
+      workdir: a pathlib.Path.
+      videos: its Dataset; None leaves the data unchecked.
+
+    Raises:
+      UserError: the workdir is of another config, the fields are named, or of other data; or it
+        holds published weights.
+    """
+    if weights.are_in(workdir):
+        raise UserError(
+            f"{workdir} holds the weights of a finished run and nothing to go on from: give "
+            "another --workdir"
+        )
+    if not checkpoint.has_any(workdir):
+        return
+    path = _config_file(workdir)
+    if path.exists():
+        differences = configs.differences(configs.load(path), config)
+        if differences:
+            raise UserError(
+                f"{workdir} belongs to a run with another config ({'; '.join(differences)}); "
+                "give another --workdir, or the settings it was made with"
+            )
+    if videos and _data_file(workdir).exists():
+        before = json.loads(_data_file(workdir).read_text(encoding="utf-8"))
+        if before["fingerprint"] != videos.fingerprint:
+            raise UserError(
+                f"{workdir} was trained on other data ({before['source']}) than what is found now "
+                f"({videos.source}); give the same data, or another --workdir"
+            )
+
+
+def write(config: Config, workdir: pathlib.Path, videos: Dataset) -> None:
+    """Checks a workdir, then writes config.json and data.json, which make it this run's.
+
+    Raises:
+      UserError: as of `check`, or the workdir cannot be written.
+    """
+    check(config, workdir, videos)
+    try:
+        write_json(_config_file(workdir), configs.to_dict(config))
+        data = {"source": videos.source, "fingerprint": videos.fingerprint}
+        write_json(_data_file(workdir), data)
+    except RunError as error:
+        raise UserError(f"the workdir is not writable: {error}") from error
+
+
+def _config_file(workdir: pathlib.Path) -> pathlib.Path:
+    return workdir / "config.json"
+
+
+def _data_file(workdir: pathlib.Path) -> pathlib.Path:
+    return workdir / "data.json"

@@ -1,0 +1,30 @@
+"""Ctrl-C and SIGTERM: the run stops after the step that is running, and is saved."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from lmvp_tf.training.hooks.hook import Hook, Run
+
+
+class StopSignals(Hook):
+    """Turns the first signal into a request to stop. A second one does what it did before."""
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+
+    def begin(self, run: Run) -> None:
+        def request(number: int, frame: FrameType | None) -> None:
+            del frame
+            run.stop_requested = True
+            signal.signal(number, self._before[number])
+
+        self._before = {number: signal.signal(number, request) for number in self._SIGNALS}
+
+    def close(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
