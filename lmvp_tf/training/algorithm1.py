@@ -1,13 +1,14 @@
 """Algorithm 1 of the paper: the pre-training step (lines 4-6) and the main step (lines 8-17).
 
 Both are free functions of (model, optimizers, config, video) that update the networks and return
-scalars for the log; `lmvp_tf.training.graphs` wraps each in a tf.function. The names are the paper's:
-f and m are leaked and dynamic motion features, a hat marks what comes from predictions.
+scalars for the log; `lmvp_tf.training.graphs` wraps each in a tf.function. The names are the
+paper's: f and m are leaked and dynamic motion features, a hat marks what comes from predictions.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -15,7 +16,7 @@ from lmvp_tf import losses
 from lmvp_tf.models.lmvp import Rollout
 from lmvp_tf.models.predictor import VideoPredictor, over_time
 from lmvp_tf.training.optimizers import Optimizers
-from lmvp_tf.training.procedures import Learner, Procedure, Step
+from lmvp_tf.training.procedure import Learner, Procedure, Step
 from lmvp_tf.training.update import update
 
 
@@ -23,7 +24,7 @@ class Algorithm1(Procedure):
     """The paper's training of D, M and G: pre-training, then the main loop."""
 
     # TensorBoard shows the losses under the paper's equations.
-    scalars = {
+    scalars: ClassVar = {
         "L_dis": "losses/L_dis (Eq. 1)",
         "L_M_L": "losses/L_M^L (Eq. 2)",
         "L_M_L/zeros": "losses/L_M^L of m_t = 0 (what Eq. 2 has to beat)",
@@ -40,9 +41,10 @@ class Algorithm1(Procedure):
         return {"one_step": 0, "pretrain": training.one_step_steps, "main": training.pretrain_steps}
 
     def learners(self, model: VideoPredictor) -> dict[str, Learner]:
-        """ "F" moves theta_F by the reconstruction in pre-training. It is apart from "D", whose Adam
-        keeps the moments of Eq. 1: one pair of moments for two losses of different scale would
-        serve neither.
+        """One of each network, and "F", which moves theta_F by the reconstruction.
+
+        That is apart from "D", whose Adam keeps the moments of Eq. 1: one pair of moments for two
+        losses of different scale would serve neither.
         """
         networks, training = model.networks, self.config.training
         return {

@@ -117,8 +117,8 @@ class Checkpoints:
                 status.assert_consumed()
         except (tf.errors.OpError, AssertionError, ValueError, OSError, IndexError) as error:
             raise UserError(
-                f"{self.folder / pathlib.Path(path).name} cannot be restored: it is damaged or of another model "
-                f"({_first_line(error)})"
+                f"{self.folder / pathlib.Path(path).name} cannot be restored: it is damaged or of "
+                f"another model ({_first_line(error)})"
             ) from error
         if partial:
             status.expect_partial()
@@ -144,9 +144,7 @@ def _folder(workdir: pathlib.Path) -> pathlib.Path:
     return workdir / "checkpoints"
 
 
-def load_trained(
-    workdir: pathlib.Path, config: Config
-) -> tuple[VideoPredictor, weights.Trained]:
+def load_trained(workdir: pathlib.Path, config: Config) -> tuple[VideoPredictor, weights.Trained]:
     """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
     It computes in float32, also where it was trained in mixed precision: many processors have no

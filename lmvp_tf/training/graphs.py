@@ -7,7 +7,7 @@ import tensorflow as tf
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.training.checkpoint import TrainState
-from lmvp_tf.training.procedures import Step
+from lmvp_tf.training.procedure import Step
 
 
 def traced_steps(state: TrainState) -> dict[str, Step]:

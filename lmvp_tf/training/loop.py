@@ -19,7 +19,7 @@ from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 from lmvp_tf.training.clock import Clock
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
 from lmvp_tf.training.hooks.registry import make_hooks
-from lmvp_tf.training.procedures import Step
+from lmvp_tf.training.procedure import Step
 
 
 def train(config: Config, workdir: pathlib.Path, profile: tuple[int, int] | None = None) -> bool:
@@ -56,7 +56,7 @@ def train(config: Config, workdir: pathlib.Path, profile: tuple[int, int] | None
             "give later steps"
         )
     claim.write(config, workdir, videos)
-    run = Run(config, workdir, videos, state, checkpoints, Clock(state), step, profile)
+    run = Run(config, workdir, videos, state, checkpoints, Clock(state), step=step, profile=profile)
     if not state.optimizers:
         checkpoints.save(step)
         print(f"{config.model_name} has nothing to train.")

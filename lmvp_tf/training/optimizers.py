@@ -11,7 +11,7 @@ from keras import ops
 
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.recipe import TrainingConfig
-from lmvp_tf.training.procedures import Learner, Procedure
+from lmvp_tf.training.procedure import Learner, Procedure
 
 _HALVINGS = 5  # equal parts of a run, as the authors of DFN: each 4,000 of their 20,000 steps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -10,14 +11,14 @@ from lmvp_tf import losses
 from lmvp_tf.configs import Config
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.training.optimizers import Optimizers
-from lmvp_tf.training.procedures import Learner, Procedure, Step
+from lmvp_tf.training.procedure import Learner, Procedure, Step
 from lmvp_tf.training.update import update
 
 
 class Supervised(Procedure):
     """Training by the reconstruction loss alone, a phase of one-step predictions first."""
 
-    scalars = {"L_recons": "losses/L_recons (in Eq. 4)"}  # one chart with LMVP
+    scalars: ClassVar = {"L_recons": "losses/L_recons (in Eq. 4)"}  # one chart with LMVP
 
     def starts(self) -> dict[str, int]:
         return {"one_step": 0, "open_loop": self.config.training.one_step_steps}

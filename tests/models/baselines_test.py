@@ -12,7 +12,6 @@ from lmvp_tf import configs
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.registry import MODELS, model_class
 from lmvp_tf.presets import named
-from lmvp_tf.training import supervised
 from lmvp_tf.training.checkpoint import TrainState, build_model
 
 TINY = {
@@ -88,7 +87,7 @@ def test_it_learns_two_sequences_by_heart(name, changes):
     config = tiny(name, **changes, **{"training.learning_rate": 5e-3})
     keras.utils.set_random_seed(0)
     state = TrainState(config)
-    step = tf.function(supervised.steps(state.model, state.optimizers, config)["open_loop"])
+    step = tf.function(state.procedure.steps(state.model, state.optimizers)["open_loop"])
     for _ in range(75 if name == "dfn" else 160):
         step(tf.constant(video))
     predicted = state.model(tf.constant(video[:, :T0]), num_predicted=T - T0)

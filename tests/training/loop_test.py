@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import loop
 from lmvp_tf.training.checkpoint import load_trained
+from lmvp_tf.training.hooks.stop_signals import StopSignals
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -238,12 +240,15 @@ def test_the_first_signal_asks_to_stop_and_the_second_is_what_it_was(number):
     received = []
     before = signal.signal(number, lambda *_: received.append(number))
     try:
-        with loop._StopSignals() as stop:
-            assert not stop.requested
-            os.kill(os.getpid(), number)
-            assert (stop.requested, received) == (True, [])
-            os.kill(os.getpid(), number)
-            assert received == [number]
+        run = types.SimpleNamespace(stop_requested=False)
+        hook = StopSignals()
+        hook.begin(run)
+        assert not run.stop_requested
+        os.kill(os.getpid(), number)
+        assert (run.stop_requested, received) == (True, [])
+        os.kill(os.getpid(), number)
+        assert received == [number]
+        hook.close()
         os.kill(os.getpid(), number)
         assert len(received) == 2
     finally:

@@ -10,6 +10,7 @@ from lmvp_tf import configs
 from lmvp_tf.configs import TrainingConfig
 from lmvp_tf.training.checkpoint import TrainState
 from lmvp_tf.training.optimizers import LearningRate, Optimizers
+from lmvp_tf.training.supervised import Supervised
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from lmvp_tf.training.optimizers import LearningRate, Optimizers
     ],
 )
 def test_learning_rate(settings, step, expected):
-    rate = LearningRate(2e-3, TrainingConfig(**settings))
+    rate = LearningRate({0: 2e-3}, TrainingConfig(**settings))
     assert float(rate(step)) == pytest.approx(2e-3 * expected, abs=1e-9)
 
 
@@ -56,8 +57,8 @@ def test_every_rate_rises_anew_when_a_later_phase_begins(tiny_config, model, exp
         assert rates == pytest.approx([rates[0] * share for share in expected])
 
 
-def test_the_guiders_rate_is_its_own_in_the_main_loop_alone():
-    rate = LearningRate(2e-3, TrainingConfig(pretrain_steps=5), main_peak=1e-4)
+def test_a_phase_may_have_another_rate():
+    rate = LearningRate({0: 2e-3, 5: 1e-4}, TrainingConfig())
     assert [float(rate(step)) for step in (0, 4)] == pytest.approx([2e-3] * 2)
     assert [float(rate(step)) for step in (5, 6)] == pytest.approx([1e-4] * 2)
 
@@ -82,7 +83,7 @@ class OneWeight:
 def test_adam_forgets_a_large_gradient_as_fast_as_it_is_told(beta_2):
     model = OneWeight()
     training = TrainingConfig(learning_rate=0.1, clip_norm=0.0, beta_2=beta_2)
-    optimizer = Optimizers(model, training)["G"]
+    optimizer = Optimizers(Supervised(configs.create(training=training)), model)["G"]
     weight, mean, square = 0.0, 0.0, 0.0
     for step, gradient in enumerate([1e-3, 1.0] + [1e-3] * 20, start=1):
         optimizer.apply([np.array([gradient], "float32")], model.networks["G"])

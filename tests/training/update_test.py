@@ -1,7 +1,5 @@
 """A step of the optimizers: scaled in float16, shared by networks with scales of their own."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.training.optimizers import Optimizers
+from lmvp_tf.training.supervised import Supervised
 from lmvp_tf.training.update import update
 
 
@@ -24,7 +23,7 @@ class TwoNumbers:
 
 def optimizers_of(model, precision):
     training = configs.TrainingConfig(mixed_precision=precision, clip_norm=0.0, learning_rate=0.1)
-    return Optimizers(model, dataclasses.replace(training, guider_learning_rate=0.1))
+    return Optimizers(Supervised(configs.create(training=training)), model)
 
 
 def step(model, optimizers, slopes):

@@ -73,7 +73,7 @@ class Report:
     pictures: dict[str, npt.NDArray[np.floating]] = dataclasses.field(default_factory=dict)
 
     def is_logged(self, run: Run) -> bool:
-        """Whether it becomes a row: each `training.log_every` steps, and where a hook added to it."""
+        """Whether it becomes a row: each `training.log_every` steps or where a hook added to it."""
         return run.due(run.config.training.log_every) or bool(self.extras or self.pictures)
 
     def row(self, run: Run) -> dict[str, Any]:

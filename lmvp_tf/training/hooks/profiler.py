@@ -23,9 +23,7 @@ class Profiler(Hook):
             self._recording.callback(tf.profiler.experimental.stop)
         self._step = contextlib.ExitStack()
         if first <= number <= last:
-            self._step.enter_context(
-                tf.profiler.experimental.Trace("train", step_num=number, _r=1)
-            )
+            self._step.enter_context(tf.profiler.experimental.Trace("train", step_num=number, _r=1))
 
     def after_step(self, run: Run, report: Report) -> None:
         del report

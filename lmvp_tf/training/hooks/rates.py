@@ -6,7 +6,7 @@ from lmvp_tf.training.hooks.hook import Hook, Report, Run
 
 
 class Rates(Hook):
-    """Adds the learning rates and the speed since the last time, each `training.log_every` steps."""
+    """Adds the learning rates and the speed since the last time, at each row of the log."""
 
     def columns(self, run: Run) -> list[str]:
         rates = [f"learning_rate/{name}" for name in run.state.optimizers]
