@@ -17,11 +17,13 @@ from lmvp_tf import settings
 from lmvp_tf.datasets.base import DataSettings
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
+from lmvp_tf.files import read_json
 from lmvp_tf.models.registry import model_class
 from lmvp_tf.recipe import LossConfig, TrainingConfig
 from lmvp_tf.settings import flatten
 
 VERSION = 2  # of config.json
+_PARTS = ("data", "model", "losses", "training")
 _IDENTITY = {"dataset", "model_name", "version"}  # what the other fields are fields of
 
 
@@ -81,10 +83,10 @@ def replace(config: Config, values: dict[str, Any]) -> Config:
     by_part: dict[str, dict[str, Any]] = {}
     for path, value in _renamed(values).items():
         if path not in known:
-            near = difflib.get_close_matches(path, known, n=3, cutoff=0.4)
+            near = difflib.get_close_matches(path[:100], known, n=3, cutoff=0.4)
             near += [k for k in known if k.rpartition(".")[2] == path and k not in near]
             hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise UserError(f"the config has no field {path!r}{hint}")
+            raise UserError(f"the config has no field {settings.shown(repr(path))}{hint}")
         value = settings.convert(path, value, settings.field_type(config, path))
         if path in _IDENTITY and value != known[path]:
             raise UserError(
@@ -161,21 +163,21 @@ def from_dict(values: dict[str, Any], where: str = "config") -> Config:
     """
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key in _PARTS:
             flat.update({f"{key}.{name}": v for name, v in value.items()})
         else:
             flat[key] = value
     try:
         version = settings.convert("version", flat.get("version", 1), int)
-        if version > VERSION:
+        if not 1 <= version <= VERSION:
             raise UserError(
-                f"version {version} of the config is newer than this program, which reads up to "
-                f"{VERSION}: update the program"
+                f"version {settings.shown(version)} of the config is none that this program knows, "
+                f"which reads up to {VERSION}: update the program"
             )
         if version == 1:
             flat = _from_version_1(flat)
         names = {"dataset": "moving_mnist", "model_name": "lmvp"}
-        names |= {name: flat[name] for name in names if name in flat}
+        names |= {name: settings.convert(name, flat[name], str) for name in names if name in flat}
         default = create(names["dataset"], names["model_name"])
         return validate(replace(default, {**flat, "version": VERSION}))
     except UserError as error:
@@ -184,8 +186,9 @@ def from_dict(values: dict[str, Any], where: str = "config") -> Config:
 
 def _from_version_1(flat: dict[str, Any]) -> dict[str, Any]:
     """The values of a config of version 1 under today's names."""
-    dataset = flat.get("data.dataset", "moving_mnist")
-    known = flatten(create(dataset, flat.get("model_name", "lmvp")))
+    dataset = settings.convert("data.dataset", flat.get("data.dataset", "moving_mnist"), str)
+    model = settings.convert("model_name", flat.get("model_name", "lmvp"), str)
+    known = flatten(create(dataset, model))
     path_of_other = "data.highway_path" if dataset == "moving_mnist" else "data.mnist_path"
     mine = {path: value for path, value in flat.items() if path != path_of_other}
     renamed = _renamed(mine)
@@ -207,15 +210,11 @@ def load(path: pathlib.Path) -> Config:
       UserError: there is none, it is not JSON, or it does not describe a run of this version.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, dict[str, Any])
     except FileNotFoundError as error:
         raise UserError(
             f"{path.parent} is no workdir of run_train.py: it has no {path.name}"
         ) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} does not hold a config: a JSON object was expected")
     return from_dict(values, where=str(path))
 
 

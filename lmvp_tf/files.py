@@ -26,7 +26,9 @@ from lmvp_tf.errors import RunError, UserError
 
 T = TypeVar("T")
 
-_MOST_BYTES = 2**28  # of a text file: the largest that this program writes has a thousandth of it
+# Of a text file: the largest that this program writes has a hundredth of it, and a list of empty
+# lists takes twenty times as much once it is read.
+_MOST_BYTES = 2**24
 
 
 @contextlib.contextmanager

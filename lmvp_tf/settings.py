@@ -34,6 +34,11 @@ def setting(
     return dataclasses.field(default=default, metadata={"rule": rule})
 
 
+_MOST_WIDTHS = 64  # of a network: each is a layer
+_MOST = 2**31 - 1  # as a whole number: TensorFlow's sizes have 32 bits in many places
+_LONGEST = 4096  # characters of a text: Linux has no longer paths
+
+
 class Rule(typing.NamedTuple):
     """What a field may hold: see `setting`."""
 
@@ -52,11 +57,18 @@ class Rule(typing.NamedTuple):
         """
         if self.choices and value not in self.choices:
             allowed = ", ".join(map(str, self.choices))
-            raise UserError(f"{path} must be one of {allowed}. Received: {value}")
-        if isinstance(value, tuple) and (not value or min(value) < 1):
-            raise UserError(f"{path} wants at least one width, each above 0. Received: {value}")
+            raise UserError(f"{path} must be one of {allowed}. Received: {shown(value)}")
+        if isinstance(value, tuple) and not (
+            0 < len(value) <= _MOST_WIDTHS and min(value) > 0 and max(value) <= _MOST
+        ):
+            raise UserError(
+                f"{path} wants 1 to {_MOST_WIDTHS} widths, each from 1 to {_MOST}. Received: "
+                f"{shown(value)}"
+            )
         if isinstance(value, bool) or not isinstance(value, int | float):
             return
+        if isinstance(value, int) and value > _MOST:
+            raise UserError(f"{path} must be at most {_MOST}. Received: {shown(value)}")
         if not 0 <= value < math.inf:
             raise UserError(f"{path} must be finite and not negative. Received: {value}")
         if self.positive and not value > 0:
@@ -118,13 +130,30 @@ def convert(path: str, value: Any, kind: Any) -> Any:
         if kind is float and not isinstance(value, bool):
             return float(value)
         if kind is str and isinstance(value, str):
-            return value
+            if value.isprintable() and len(value) <= _LONGEST:
+                return value
+            wanted = f"a text of one line with at most {_LONGEST} characters"
     except (ValueError, KeyError, TypeError, OverflowError):
         pass
-    raise UserError(f"{path} must be {wanted}. Received: {value!r}")
+    raise UserError(f"{path} must be {wanted}. Received: {_quoted(value)}")
+
+
+def _quoted(value: Any) -> str:
+    return shown(repr(value) if isinstance(value, str) else value)
+
+
+def shown(value: Any) -> str:
+    """A value as text for a message: one line, and not too long."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _whole(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value  # as a float it would lose its last digits
     number = float(value)
     if isinstance(value, bool) or number != int(number):
         raise ValueError(value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -119,6 +120,49 @@ def test_a_damaged_config_file_is_refused_by_name(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match="config.json"):
         configs.load(path)
+
+
+def _with(path, value):
+    """A config.json with one value of another kind, as bytes."""
+    values = configs.to_dict(configs.create())
+    part, _, name = path.rpartition(".")
+    (values[part] if part else values)[name] = value
+    return json.dumps(values).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'{"data":' * 100_000, id="nested"),
+        pytest.param(b'{"preset": "\xff"}', id="no UTF-8"),
+        pytest.param(b'{"losses": {"gamma": 1e999}}', id="1e999"),
+        pytest.param(b'{"version": ' + b"1" * 100_000 + b"}", id="digits"),
+        _with("version", 0),
+        _with("version", 3),
+        _with("version", [1]),
+        _with("dataset", [1]),
+        _with("dataset", "a\nb"),
+        _with("model_name", {}),
+        _with("data", []),
+        _with("model", None),
+        _with("data.path", "a\0b"),
+        _with("data.path", "a" * 5000),
+        _with("k" * 1_000_000, {"a": [1]}),
+        _with("training.seed", 2**31),
+        _with("training.learning_rate", 10**400),
+        _with("model.spatial_widths", {"a": 1}),
+        _with("model.spatial_widths", [4] * 65),
+        _with("model.spatial_widths", [10**30]),
+    ],
+    ids=lambda content: content[-60:].decode(errors="replace"),
+)
+def test_a_config_of_other_kinds_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(str(path))) as caught:
+        configs.load(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_folder_without_config_is_no_workdir(tmp_path):

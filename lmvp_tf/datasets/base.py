@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -52,6 +53,10 @@ class DataSettings:
         `fps` and `stride` are of the frames of a sequence, not of those that are kept on disk.
         """
         return FrameOptions(self.height, self.width, channels=self.channels)
+
+    def batch_bytes(self, batch_size: int) -> int:
+        """The memory that a batch of videos takes at the least while it is made, in bytes."""
+        return 4 * batch_size * self.num_frames * math.prod(self.frame_shape)
 
     def validate(self) -> None:
         """Refuses what cannot work together.

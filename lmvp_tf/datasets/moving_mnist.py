@@ -26,6 +26,10 @@ class MovingMNISTSettings(DataSettings):
     # The official mnist_test_seq.npy, to test on instead of the generated test set.
     test_file: str = setting("", resumable=True)
 
+    def batch_bytes(self, batch_size: int) -> int:
+        """Each digit is drawn on a frame of its own."""
+        return super().batch_bytes(batch_size) * self.num_digits
+
     def validate(self) -> None:
         super().validate()
         if self.height != self.width or self.width <= mnist.SIDE:

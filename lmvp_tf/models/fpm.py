@@ -15,6 +15,7 @@ from keras import ops
 
 from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
 from lmvp_tf.models.recurrence import recur
+from lmvp_tf.settings import setting
 
 if TYPE_CHECKING:
     from lmvp_tf.datasets.base import DataSettings
@@ -28,7 +29,7 @@ class FPMSettings:
     """The three LSTMs, all of the same size."""
 
     units: int = 256  # of each layer
-    num_layers: int = 1
+    num_layers: int = setting(1, at_most=64)
 
     def validate(self, data: DataSettings) -> None:
         """Refuses settings that cannot work.

@@ -13,13 +13,14 @@ from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import LiteralName
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import model_class
-from lmvp_tf.training import weights
+from lmvp_tf.training import memory, weights
 from lmvp_tf.training.optimizers import Optimizers
 from lmvp_tf.training.procedures import procedure_class
 
 
 def build_model(config: Config) -> VideoPredictor:
     """The model of a Config, with all its variables."""
+    memory.check(config)
     policy = {"none": "float32"}.get(
         config.training.mixed_precision, f"mixed_{config.training.mixed_precision}"
     )
@@ -48,6 +49,7 @@ class TrainState:
     """
 
     def __init__(self, config: Config) -> None:
+        memory.check(config, training=True)
         self.model = build_model(config)
         self.procedure = procedure_class(self.model.procedure)(config)
         self.optimizers = Optimizers(self.procedure, self.model)
