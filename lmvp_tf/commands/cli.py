@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sys
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main(argv)` as an absl program.
 
     Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run
-    (RunError).
+    (RunError); 130 for Ctrl-C.
     Either error is one line on stderr; `--verbosity=1` or more shows where it came from.
     """
 
@@ -35,12 +36,29 @@ def run(main: Callable[[list[str]], int | None]) -> None:
                 raise
             print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
             sys.exit(2 if isinstance(error, UserError) else 1)
+        except KeyboardInterrupt:
+            sys.exit(130)
 
     # --help shows the text and the flags of the main module: take those of main's for it.
     sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
     for flag in flags.FLAGS.get_key_flags_for_module(main.__module__):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=_parse_flags)
+
+
+def folder(flag: str, value: str) -> pathlib.Path:
+    """The folder that a flag names.
+
+    Raises:
+      UserError: its name has characters that no line can tell of: control characters (a line break)
+        or bytes that are no UTF-8.
+    """
+    if not value.isprintable():
+        raise UserError(
+            f"--{flag} has characters that cannot be printed, such as a line break: give a folder "
+            f"of another name. Received: {value!a}"
+        )
+    return pathlib.Path(value)
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

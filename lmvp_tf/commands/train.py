@@ -7,14 +7,17 @@ The workdir receives config.json, log.csv, checkpoints, and TensorBoard's event 
 Ctrl-C.
 """
 
+from __future__ import annotations
+
 import json
-import pathlib
 import re
+import shlex
 
 from absl import flags
 
 from lmvp_tf import configs, runtime
 from lmvp_tf.commands import cli, data_flags
+from lmvp_tf.configs import Config
 from lmvp_tf.datasets.registry import DATASETS, dataset_class
 from lmvp_tf.models.registry import MODELS
 
@@ -28,6 +31,9 @@ _PRESET = flags.DEFINE_string(
 _MODEL = flags.DEFINE_enum("model", "lmvp", list(MODELS), "What to train.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made when it is missing.")
 _MAX_STEPS = flags.DEFINE_integer("max_steps", None, "Steps in all, pre-training included.")
+_SIZE = flags.DEFINE_string(
+    "size", None, "HEIGHTxWIDTH of the frames in pixels, as 72x128; 64 for a square."
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Sequences per step.")
 _SEED = flags.DEFINE_integer("seed", None, "Seed of the initial weights and of the data's order.")
 _SET = flags.DEFINE_multi_string(
@@ -66,7 +72,7 @@ _LOAD_STATE = flags.DEFINE_string(
 )
 
 
-def config_from_flags():
+def config_from_flags() -> Config:
     """The preset's Config with what the flags change."""
     from lmvp_tf.presets import named  # TensorFlow takes seconds: not for --help
 
@@ -78,13 +84,23 @@ def config_from_flags():
         "training.mixed_precision": _MIXED_PRECISION.value,
     }
     values = {path: value for path, value in values.items() if value is not None}
-    values |= data_flags.values()
+    values |= _size() | data_flags.values()
     config = named.get(_DATASET.value, _PRESET.value, _MODEL.value)
     config = configs.replace(config, values | configs.parse_overrides(_SET.value))
     return configs.validate(dataset_class(config.dataset).resolve(config))
 
 
-def profiled_steps(text, max_steps):
+def _size() -> dict[str, int]:
+    """The fields that --size sets."""
+    if _SIZE.value is None:
+        return {}
+    from lmvp_tf.films.options import parse_size
+
+    height, width = parse_size(_SIZE.value)
+    return {"data.height": height, "data.width": width}
+
+
+def profiled_steps(text: str, max_steps: int) -> tuple[int, int]:
     """The two steps that a text such as "10,12" names.
 
     Raises:
@@ -100,7 +116,7 @@ def profiled_steps(text, max_steps):
     return first, last
 
 
-def describe(config):
+def describe(config: Config) -> str:
     """The config and the trainable parameters per network, as JSON."""
     from lmvp_tf.training.checkpoint import build_model
 
@@ -108,35 +124,36 @@ def describe(config):
     return json.dumps({"config": configs.to_dict(config), "parameters": parameters}, indent=2)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     del argv
-    if not (_WORKDIR.value or _DESCRIBE.value or _DUMP_STEP.value):
+    workdir = cli.folder("workdir", _WORKDIR.value) if _WORKDIR.value else None
+    if not (workdir or _DESCRIBE.value or _DUMP_STEP.value):
         raise cli.UserError("--workdir is missing: the folder that the run is kept in")
     runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
     config = config_from_flags()
     if _DESCRIBE.value:
         print(describe(config))
         return
-    workdir = pathlib.Path(_WORKDIR.value) if _WORKDIR.value else None
     if _DUMP_STEP.value:
         from lmvp_tf.training.offline import compiled_step
 
-        directory = pathlib.Path(_DUMP_STEP.value)
+        directory = cli.folder("dump_step", _DUMP_STEP.value)
         for line in compiled_step.dump_run(config, workdir, directory):
             print(line)
         print(f"Run it there: python {directory}/run_steps.py {directory}")
         return
+    assert workdir is not None  # as was seen above
     if _LOAD_STATE.value:
         from lmvp_tf.training.offline import compiled_step
 
-        step = compiled_step.load_run(config, workdir, pathlib.Path(_LOAD_STATE.value))
+        step = compiled_step.load_run(config, workdir, cli.folder("load_state", _LOAD_STATE.value))
         print(f"{workdir} is at step {step} now.")
         return
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop
 
     if loop.train(config, workdir, profile):
-        print(f"Trained. Evaluate it: python run_eval.py --workdir={workdir}")
+        print(f"Trained. Evaluate it: python run_eval.py --workdir={shlex.quote(str(workdir))}")
 
 
 def run() -> None:

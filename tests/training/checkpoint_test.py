@@ -7,7 +7,7 @@ import tensorflow as tf
 from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import algorithm1
-from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained
+from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained, newest_step
 
 
 @pytest.mark.parametrize("precision", ["none", "float16"])  # which scales its losses
@@ -69,3 +69,30 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_with_one_line(tiny_con
         checkpoints.save(2)
     fresh = TrainState(tiny_config)
     assert Checkpoints(tmp_path, fresh.checkpoint).restore()
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a]", "a*", "a?", "a\\b", "{a,b}", "é %s $HOME"])
+def test_any_name_of_a_folder_is_taken_literally(tmp_path, name):
+    """TensorFlow takes names of checkpoints for patterns."""
+    neighbour = tmp_path / "ab" / "checkpoints" / "ckpt-1.index"  # a name that patterns match
+    neighbour.parent.mkdir(parents=True)
+    neighbour.write_bytes(b"")
+    number = tf.Variable(0.0)
+    checkpoints = Checkpoints(tmp_path / name, tf.train.Checkpoint(number=number))
+    for step in (1, 2, 3):
+        number.assign(step)
+        checkpoints.save(step)
+    names = {path.name for path in (tmp_path / name / "checkpoints").iterdir()}
+    assert {n for n in names if n.endswith(".index")} == {"ckpt-2.index", "ckpt-3.index"}
+    assert neighbour.exists()
+    number.assign(9.0)
+    again = Checkpoints(tmp_path / name, tf.train.Checkpoint(number=number))
+    assert (again.newest, newest_step(tmp_path / name)) == (3, 3)
+    assert again.restore()
+    assert float(number) == 3
+
+
+def test_looking_for_a_checkpoint_makes_no_folder(tmp_path):
+    for name in ("run", "run[1]"):
+        assert newest_step(tmp_path / name) is None
+        assert not (tmp_path / name).exists()
