@@ -1,7 +1,7 @@
 """The weights of a trained model without what training needs: a Keras file per network.
 
-    folder/D.weights.h5, M.weights.h5, G.weights.h5     (a baseline: G.weights.h5 alone)
-    folder/trained.json                                 the fields of `Trained`
+    folder/D.weights.h5, M.weights.h5, G.weights.h5 (a baseline: G.weights.h5 alone)
+    folder/trained.json                             a `Trained`, and the SHA-256 of these files
 
 Values are kept as float16, which moves no metric by more than 0.03%. A twentieth of a checkpoint's
 size or less, and read by Keras alone: what is published.
@@ -9,17 +9,27 @@ size or less, and read by Keras alone: what is published.
 
 from __future__ import annotations
 
-import json
+import hashlib
+import math
 import pathlib
 import tempfile
 import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated
 
 import h5py
+import keras
+import msgspec
 import numpy as np
+from absl import logging
 
-from lmvp_tf.errors import UserError
-from lmvp_tf.files import atomic_path, write_json
+from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.files import atomic_path, read_bytes, read_json, write_json
 from lmvp_tf.models.predictor import VideoPredictor
+
+_RECORD = "trained.json"
+_OVERHEAD = 2**20  # bytes of an HDF5 file besides its arrays
+_MOST_OBJECTS = 10_000  # groups and arrays of an HDF5 file
 
 
 class Trained(typing.NamedTuple):
@@ -28,6 +38,18 @@ class Trained(typing.NamedTuple):
     step: int  # batches
     seconds: float  # of the clock
     cpu_seconds: float  # of all processor cores together; 0 where they were not counted
+
+
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class _Record(msgspec.Struct):
+    """What trained.json holds: the fields of `Trained`, and {name of a file: its SHA-256}."""
+
+    step: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    seconds: _Seconds
+    cpu_seconds: _Seconds = 0.0
+    sha256: dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]] = {}
 
 
 def write(model: VideoPredictor, trained: Trained, folder: pathlib.Path) -> None:
@@ -39,14 +61,42 @@ def write(model: VideoPredictor, trained: Trained, folder: pathlib.Path) -> None
       folder: a pathlib.Path, made when it is missing.
 
     Raises:
-      RunError: a file cannot be written.
+      RunError: a file cannot be written, or a weight is not finite.
     """
     for name, part in model.parts().items():
+        if strange := _not_finite(part):
+            raise RunError(f"{strange} has a NaN or an infinity: no weights were written")
         file = f"{name}.weights.h5"
         with atomic_path(folder / file) as path, tempfile.TemporaryDirectory() as scratch:
             part.save_weights(pathlib.Path(scratch, file))
             _copy_halved(pathlib.Path(scratch, file), path)
-    write_json(folder / "trained.json", trained._asdict())
+    paths = [folder / f"{name}.weights.h5" for name in model.parts()]
+    write_json(folder / _RECORD, {**trained._asdict(), "sha256": _hashes(paths)})
+
+
+def add_hashes(folder: pathlib.Path) -> None:
+    """Writes the SHA-256 of the weights that lie in a folder into its trained.json.
+
+    Raises:
+      FileNotFoundError, UserError: trained.json is missing or damaged.
+      RunError: it cannot be written.
+    """
+    record = read_json(folder / _RECORD, _Record)
+    record.sha256 = _hashes(folder.glob("*.weights.h5"))
+    write_json(folder / _RECORD, msgspec.to_builtins(record))
+
+
+def _hashes(paths: Iterable[pathlib.Path]) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def _not_finite(part: keras.Model) -> str:
+    """Path of the first variable that has a NaN or an infinity; empty: none has."""
+    for variable in part.variables:
+        values = variable.value.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            return variable.path
+    return ""
 
 
 def _copy_halved(source: pathlib.Path, target: pathlib.Path) -> None:
@@ -67,7 +117,7 @@ def _copy_halved(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def are_in(folder: pathlib.Path) -> bool:
     """Whether a folder holds weights by `write`."""
-    return (folder / "trained.json").is_file()
+    return (folder / _RECORD).exists()
 
 
 def read(model: VideoPredictor, folder: pathlib.Path) -> Trained:
@@ -77,23 +127,75 @@ def read(model: VideoPredictor, folder: pathlib.Path) -> Trained:
       How long it was trained, a Trained.
 
     Raises:
-      UserError: a file is missing, damaged, or of another model.
+      UserError: a file is missing, damaged, not the one that was written, or of another model.
     """
+    advice = "get the folder anew from where it came from"
+    try:
+        record = read_json(folder / _RECORD, _Record, advice)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder / _RECORD} is missing: {advice}") from error
+    if not record.sha256:
+        logging.warning(
+            "%s has no SHA-256 of the weights: that they are those that were written is not "
+            "checked. tools/hash_weights.py adds it where you know that they are",
+            folder / _RECORD,
+        )
     for name, part in model.parts().items():
         path = folder / f"{name}.weights.h5"
         try:
-            with h5py.File(path):  # Keras' own message about a missing or damaged file is a page
-                pass
-            part.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
+            _load(part, path, record.sha256)
+        except Exception as error:  # a damaged file makes h5py and Keras raise nearly anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise UserError(
-                f"{path} cannot be read: it is missing, damaged, or of another model "
-                f"({str(error).splitlines()[0][:200]})"
+                f"{path} cannot be read: it is missing, damaged, or of another model ({reason})"
             ) from error
-    try:
-        trained = json.loads((folder / "trained.json").read_text(encoding="utf-8"))
-        return Trained(
-            int(trained["step"]), float(trained["seconds"]), float(trained.get("cpu_seconds", 0))
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / 'trained.json'} cannot be read ({error})") from error
+    return Trained(record.step, record.seconds, record.cpu_seconds)
+
+
+def _load(part: keras.Model, path: pathlib.Path, hashes: Mapping[str, str]) -> None:
+    """Reads one file, after what it declares was looked at, and checks that all is finite."""
+    numbers = sum(math.prod(variable.shape) for variable in part.variables)
+    most = 8 * numbers + _OVERHEAD  # as float64
+    content = read_bytes(path, most)
+    if hashes and hashlib.sha256(content).hexdigest() != hashes.get(path.name):
+        raise ValueError(f"its SHA-256 is not the one in {_RECORD}")
+    with h5py.File(path) as file:  # Keras' own message about a damaged file is a page
+        _check_declared(file, most)
+    part.load_weights(path)
+    if strange := _not_finite(part):
+        raise ValueError(f"{strange} has a NaN or an infinity")
+
+
+def _check_declared(file: h5py.File, most: int) -> None:
+    """Refuses an HDF5 file that holds or declares what no weights are: nothing is read of it.
+
+    Links and storage outside of the file would have others read, and an array may declare any size.
+
+    Args:
+      file: the open file.
+      most: bytes of all arrays together.
+
+    Raises:
+      ValueError: with what it is.
+    """
+    waiting: list[h5py.Group] = [file]
+    seen, declared = 0, 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            seen += 1
+            if seen > _MOST_OBJECTS:  # hard links may go round in circles
+                raise ValueError(f"it has more than {_MOST_OBJECTS} groups and arrays")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{group.name}/{name} is a link to somewhere else")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                waiting.append(item)
+                continue
+            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
+                raise ValueError(f"{item.name} is no array of numbers")
+            if item.external or item.is_virtual:
+                raise ValueError(f"{item.name} is kept in another file")
+            declared += math.prod(item.shape or ()) * item.dtype.itemsize
+            if declared > most:
+                raise ValueError(f"its arrays are declared as {declared} bytes or more")
