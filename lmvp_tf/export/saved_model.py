@@ -1,21 +1,44 @@
 """A trained model as a SavedModel, the way TensorFlow Serving reads it: `<output>/<version>/`."""
 
+from __future__ import annotations
+
 import errno
 import pathlib
 import typing
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from lmvp_tf import configs
 from lmvp_tf.errors import RunError
 from lmvp_tf.export import check, warmup
-from lmvp_tf.export.endpoints import endpoints, load_exportable, use_filter
+from lmvp_tf.export.about import SAVED_MODEL_FILE, about
+from lmvp_tf.export.endpoints import Exportable, endpoints, load_exportable, use_filter
+from lmvp_tf.export.exporter import Exporter, ExportOptions
 from lmvp_tf.export.folder import unseen_folder
 from lmvp_tf.files import write_json
 
 TOLERANCE = 1e-5  # of a pixel or a part of the state, between the checkpoint and what was written
+
+
+class SavedModel(Exporter):
+    """`<output>/<version>/` for TensorFlow Serving: see `export`."""
+
+    reads = frozenset({"horizon"})
+
+    def export(self, workdir: pathlib.Path, output: pathlib.Path, options: ExportOptions) -> None:
+        exported = export(workdir, output, options.horizon)
+        print(
+            f"{exported.folder}: {exported.size / 1e6:.1f} MB, at most "
+            f"{exported.max_difference:.1e} from the checkpoint. Serve it: deploy/README.md"
+        )
+        if not exported.has_warmup:
+            print(
+                "No warm-up requests were written, so that a server's first answers will be slow: "
+                "pip install 'lmvp-tf[serving]' and export again"
+            )
 
 
 class Exported(typing.NamedTuple):
@@ -27,7 +50,7 @@ class Exported(typing.NamedTuple):
     has_warmup: bool
 
 
-def export(workdir, output, horizon=None):
+def export(workdir: pathlib.Path, output: pathlib.Path, horizon: int | None = None) -> Exported:
     """Writes the model of a workdir to `<output>/<version>/`, the next free integer.
 
     The version appears when it is whole and was seen, in a process of its own, to predict what the
@@ -58,11 +81,9 @@ def export(workdir, output, horizon=None):
             )
         has_warmup = warmup.write(folder, exportable)
         write_json(
-            folder / "assets.extra" / "export.json",
+            folder / SAVED_MODEL_FILE,
             {
-                "config": configs.to_dict(exportable.config),
-                "step": exportable.step,
-                "horizon": exportable.horizon,
+                **about(exportable),
                 "max_difference": difference,
                 "tensorflow": tf.__version__,
             },
@@ -71,7 +92,7 @@ def export(workdir, output, horizon=None):
         return Exported(_publish(folder, output), size, difference, has_warmup)
 
 
-def write(exportable, folder):
+def write(exportable: Exportable, folder: pathlib.Path) -> None:
     """Writes a SavedModel with the endpoints of `endpoints` and "serving_default", which is
     "serve".
 
@@ -86,7 +107,7 @@ def write(exportable, folder):
     archive.write_out(str(folder), verbose=False)
 
 
-def sample(exportable):
+def sample(exportable: Exportable) -> tuple[check.Tensors, check.Tensors]:
     """Requests to each endpoint, and what the checkpoint's model answers.
 
     Two videos of noise, and for "serve_step" one state that starts and one in mid-run.
@@ -96,12 +117,13 @@ def sample(exportable):
     """
     rng = np.random.default_rng(0)
 
-    def noise(spec):
+    def noise(spec: tf.TensorSpec) -> npt.NDArray[Any]:
         if spec.dtype == tf.uint8:
             return rng.integers(0, 256, (2, *spec.shape[1:]), np.uint8)
         return rng.random((2, *spec.shape[1:]), np.float32)
 
-    requests, answers = {}, {}
+    requests: check.Tensors = {}
+    answers: check.Tensors = {}
     for name, endpoint in endpoints(exportable).items():
         inputs = {spec.name: noise(spec) for spec in endpoint.specs}
         for part in inputs.keys() - {"frame", "frames"}:
@@ -114,7 +136,7 @@ def sample(exportable):
     return requests, answers
 
 
-def max_difference(expected, received):
+def max_difference(expected: check.Tensors, received: check.Tensors) -> float:
     """The largest absolute difference of two sets of answers; NaN where one has a NaN.
 
     One grey level of a uint8 picture does not count: a value between two levels may be rounded to
@@ -130,7 +152,7 @@ def max_difference(expected, received):
     return float(np.max(differences))
 
 
-def _publish(folder, output):
+def _publish(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
     """Gives a folder the next free number in `output`; returns its new path."""
     folder.chmod(output.stat().st_mode)  # mkdtemp makes folders that only their owner reads
     version = 1 + max([int(path.name) for path in output.iterdir() if path.name.isdecimal()] or [0])

@@ -13,23 +13,38 @@ A file has two signatures, which share the weights: "serve" and "serve_step" of
 `lmvp_tf.export.endpoints`, with a batch of one video.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import functools
 import importlib.metadata
 import io
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from absl import logging
 
 from lmvp_tf import configs
+from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export import tflite_measure
-from lmvp_tf.export.endpoints import endpoints, input_shape, load_exportable, use_filter
+from lmvp_tf.export.about import about, into_tflite
+from lmvp_tf.export.endpoints import (
+    Exportable,
+    endpoints,
+    input_shape,
+    load_exportable,
+    use_filter,
+)
+from lmvp_tf.export.exporter import Exporter, ExportOptions
 from lmvp_tf.export.folder import unseen_folder
-from lmvp_tf.export.tflite_measure import Figures, Measured, Signatures
+from lmvp_tf.export.tflite_measure import Comparison, Figures, Measured, Signatures
 from lmvp_tf.files import write_json
 
 VARIANTS = ("float32", "float16", "weight_int8", "dynamic_int8", "mixed_int8")
@@ -37,7 +52,31 @@ _PACKAGES = ("ai-edge-litert", "litert-quantizer")
 _CALIBRATION_VIDEOS = 16
 
 
-def export(workdir, output, variants=VARIANTS, horizon=None, num_sequences=64, data=None):
+class TFLite(Exporter):
+    """`<output>/<variant>.tflite` for small devices, each measured beside the model."""
+
+    reads = frozenset({"horizon", "variants", "num_sequences", "data"})
+
+    def export(self, workdir: pathlib.Path, output: pathlib.Path, options: ExportOptions) -> None:
+        variants = VARIANTS if options.variants is None else options.variants
+        compared = export(
+            workdir, output, variants, options.horizon, options.num_sequences, options.data
+        )
+        print(f"\n{tflite_measure.table(compared)}\n")
+        passed = [f"{name}.tflite" for name, one in compared.files.items() if not one.failure]
+        if not passed:
+            raise RunError(f"no variant passed; what they predict is in {output / 'tflite.json'}")
+        print(f"Written to {output}: {', '.join(passed)}, tflite.json")
+
+
+def export(
+    workdir: pathlib.Path,
+    output: pathlib.Path,
+    variants: Sequence[str] = VARIANTS,
+    horizon: int | None = None,
+    num_sequences: int = 64,
+    data: Mapping[str, Any] | None = None,
+) -> Comparison:
     """Writes `<output>/<variant>.tflite` and `<output>/tflite.json`, what was measured.
 
     Each variant predicts test sequences, and one that fails there is not left behind, not even from
@@ -53,7 +92,7 @@ def export(workdir, output, variants=VARIANTS, horizon=None, num_sequences=64, d
         have moved since.
 
     Returns:
-      {variant: Measured}, and the model's under None.
+      Comparison.
 
     Raises:
       UserError: no such run, variant or data, a model that cannot be exported, a missing package.
@@ -68,15 +107,21 @@ def export(workdir, output, variants=VARIANTS, horizon=None, num_sequences=64, d
     videos = open_dataset(config)
     print(f"Data: {videos.source}")
     with unseen_folder(output) as folder:
-        paths, measured = convert(exportable, variants, videos, folder)
+        paths, failed = convert(exportable, variants, videos, folder)
         test = np.concatenate(list(videos.test(num_sequences, _CALIBRATION_VIDEOS)))
-        measured |= measure(exportable, paths, test)
-        _publish(output, paths, measured)
-        write_json(output / "tflite.json", _document(exportable, measured, len(test)))
-    return measured
+        model, measured = measure(exportable, paths, test)
+        compared = Comparison(model, failed | measured)
+        _publish(output, paths, compared.files)
+        write_json(output / "tflite.json", _document(exportable, compared, len(test)))
+    return compared
 
 
-def convert(exportable, variants, videos, folder):
+def convert(
+    exportable: Exportable,
+    variants: Sequence[str],
+    videos: Dataset | None,
+    folder: pathlib.Path,
+) -> tuple[dict[str, pathlib.Path], dict[str, Measured]]:
     """Writes the variants to a folder, unmeasured.
 
     Args:
@@ -92,12 +137,15 @@ def convert(exportable, variants, videos, folder):
     Raises:
       RunError: the model cannot be converted at all.
     """
-    base, paths, failed = folder / "base.tflite", {}, {}
+    base, origin = folder / "base.tflite", about(exportable)
+    paths: dict[str, pathlib.Path] = {}
+    failed: dict[str, Measured] = {}
     base.write_bytes(_float32(exportable, folder / "saved_model"))
     for variant in variants:
         path = folder / f"{variant}.tflite"
         try:
-            path.write_bytes(_quantized(base, variant, exportable, videos))
+            content = _quantized(base, variant, exportable, videos)
+            path.write_bytes(into_tflite(content, origin))
             paths[variant] = path
         except OSError:
             raise
@@ -107,7 +155,9 @@ def convert(exportable, variants, videos, folder):
     return paths, failed
 
 
-def measure(exportable, paths, videos):
+def measure(
+    exportable: Exportable, paths: Mapping[str, pathlib.Path], videos: npt.NDArray[np.float32]
+) -> Comparison:
     """Runs files beside the model that they are from.
 
     Args:
@@ -116,7 +166,7 @@ def measure(exportable, paths, videos):
       videos: [N, T0 + S, H, W, C] float32 in [0, 1], test sequences.
 
     Returns:
-      {name: Measured}, and the model's under None. A file that failed is not timed.
+      Comparison. A file that failed is not timed.
 
     Raises:
       RunError: the model itself predicts values that are not finite.
@@ -128,19 +178,20 @@ def measure(exportable, paths, videos):
     )
     model, truth = tflite_measure.open_model(exportable), videos[:, shape[0] :]
     expected = predict(model)
-    measured = {None: tflite_measure.compare(expected, expected, truth)}
-    if measured[None].failure:
-        raise RunError(f"the model itself fails: {measured[None].failure}")
+    compared = Comparison(tflite_measure.compare(expected, expected, truth), {})
+    if compared.model.failure:
+        raise RunError(f"the model itself fails: {compared.model.failure}")
     for name, path in paths.items():
         predictions = predict(tflite_measure.open_file(path))
-        measured[name] = tflite_measure.compare(predictions, expected, truth)
-        measured[name].size = path.stat().st_size
-    passed = {name: path for name, path in paths.items() if not measured[name].failure}
-    tflite_measure.add_latencies(measured, model, passed, videos[:1, : shape[0]], state_shapes)
-    return measured
+        measured = tflite_measure.compare(predictions, expected, truth)
+        measured.size = path.stat().st_size
+        compared.files[name] = measured
+    passed = {name: path for name, path in paths.items() if not compared.files[name].failure}
+    tflite_measure.add_latencies(compared, model, passed, videos[:1, : shape[0]], state_shapes)
+    return compared
 
 
-def _check(variants):
+def _check(variants: Sequence[str]) -> None:
     """Refuses unknown variants, and says what must be installed.
 
     Raises:
@@ -161,7 +212,7 @@ def _check(variants):
         ) from error
 
 
-def _float32(exportable, folder):
+def _float32(exportable: Exportable, folder: pathlib.Path) -> bytes:
     """The bytes of the model's .tflite file in float32; `folder` is for the SavedModel on the way.
 
     Of the other ways into a .tflite file two end in one whose every output is NaN
@@ -190,7 +241,9 @@ def _float32(exportable, folder):
         ) from error
 
 
-def _quantized(base, variant, exportable, videos):
+def _quantized(
+    base: pathlib.Path, variant: str, exportable: Exportable, videos: Dataset | None
+) -> bytes:
     """The bytes of a variant of the float32 file."""
     if variant == "float32":
         return base.read_bytes()
@@ -200,13 +253,14 @@ def _quantized(base, variant, exportable, videos):
         work, ranges = quantizer.Quantizer(str(base), _recipe(variant)), None
         if work.need_calibration:
             mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
+            assert videos is not None, "calibration needs training videos"
             ranges = work.calibrate(_calibration(base, exportable, videos), mode=mode)
         quantized = work.quantize(ranges, enable_progress_report=False).quantized_model
     return _with_float_outputs(quantized)
 
 
 @contextlib.contextmanager
-def _quiet():
+def _quiet() -> Iterator[None]:
     """Keeps back bars of progress over a second, and a warning for each weight that both
     signatures use.
     """
@@ -219,7 +273,7 @@ def _quiet():
         logging.set_verbosity(verbosity)
 
 
-def _with_float_outputs(content):
+def _with_float_outputs(content: bytes) -> bytes:
     """Gives a quantized file the outputs again that its signatures name.
 
     Of an output that an int8 convolution reads too, litert-quantizer 0.11 hands out the int8 copy,
@@ -234,7 +288,7 @@ def _with_float_outputs(content):
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _recipe(variant):
+def _recipe(variant: str) -> list[dict[str, Any]]:
     """The quantizer's recipe of a variant."""
     from litert_quantizer import qtyping, recipe, recipe_manager
 
@@ -253,15 +307,18 @@ def _recipe(variant):
     return manager.get_quantization_recipe()
 
 
-def _calibration(base, exportable, videos):
+def _calibration(
+    base: pathlib.Path, exportable: Exportable, videos: Dataset
+) -> dict[str, list[dict[str, Any]]]:
     """{signature: list of inputs} from training videos, for the ranges of all tensors."""
     shape = input_shape(exportable.config)
     state_shapes = exportable.model.state_shapes(shape)
     seed = exportable.config.training.seed
     batch = next(iter(videos.train(seed, _CALIBRATION_VIDEOS))).numpy()[:, : shape[0]]
-    step, asked = tflite_measure.open_file(base).serve_step, []
+    step = tflite_measure.open_file(base).serve_step
+    asked: list[dict[str, Any]] = []
 
-    def recorded(**inputs):
+    def recorded(**inputs: Any) -> dict[str, Any]:
         asked.append(inputs)
         return step(**inputs)
 
@@ -270,7 +327,11 @@ def _calibration(base, exportable, videos):
     return {"serve": [{"frames": frames[None]} for frames in batch], "serve_step": asked}
 
 
-def _publish(output, paths, measured):
+def _publish(
+    output: pathlib.Path,
+    paths: Mapping[str, pathlib.Path],
+    measured: Mapping[str, Measured],
+) -> None:
     """Moves the files that passed to `output`, and removes what an earlier export left of those
     that failed.
     """
@@ -281,30 +342,26 @@ def _publish(output, paths, measured):
             paths[name].replace(output / f"{name}.tflite")
 
 
-def _document(exportable, measured, num_sequences):
+def _document(exportable: Exportable, compared: Comparison, num_sequences: int) -> dict[str, Any]:
     """tflite.json: what was measured, on what."""
     return {
         "config": configs.to_dict(exportable.config),
         "step": exportable.step,
         "horizon": exportable.horizon,
         "num_sequences": num_sequences,
-        "model": _entry(measured[None]),
+        "model": _entry(compared.model),
         "variants": {
-            name: {"passed": not one.failure, **_entry(one)}
-            for name, one in measured.items()
-            if name
+            name: {"passed": not one.failure, **_entry(one)} for name, one in compared.files.items()
         },
         "versions": {name: importlib.metadata.version(name) for name in ("tensorflow", *_PACKAGES)},
     }
 
 
-def _entry(one):
+def _entry(one: Measured) -> dict[str, Any]:
     entry = dataclasses.asdict(one)
     entry["seconds"] = {
         name: {
-            "all" if threads is None else str(threads): dict(
-                zip(("median", "minimum"), pair, strict=True)
-            )
+            str(threads or "all"): dict(zip(("median", "minimum"), pair, strict=True))
             for threads, pair in timed.items()
         }
         for name, timed in one.seconds.items()
@@ -312,5 +369,5 @@ def _entry(one):
     return entry
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -4,16 +4,22 @@ A file and a model look the same here: `Signatures`, functions of named NumPy ar
 one video, see `lmvp_tf.export.endpoints`.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+import pathlib
 import time
 import typing
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from lmvp_tf.evaluation.tables import text_table
-from lmvp_tf.export.endpoints import endpoints
+from lmvp_tf.export.endpoints import Exportable, endpoints
 from lmvp_tf.metrics import MetricAccumulator
 
 ALLOWED = 0.02  # a file's MSE may be above the model's by this part of it
@@ -21,12 +27,18 @@ THREADS = (1, 2)
 _STREAMED = 8  # sequences that are predicted frame by frame too
 _REPEATS = 9
 
+Array = npt.NDArray[Any]
+Signature = Callable[..., dict[str, Array]]
+Shapes = Mapping[str, tuple[int, ...]]  # of a state, see `VideoPredictor.state_shapes`
+Seconds = tuple[float, float]  # median, minimum
+ALL_CORES = 0  # as a number of threads
+
 
 class Signatures(typing.NamedTuple):
     """What can be asked of a model."""
 
-    serve: typing.Callable  # frames -> {"predictions"}
-    serve_step: typing.Callable  # frame and the parts of the state -> the same
+    serve: Signature  # frames -> {"predictions"}
+    serve_step: Signature  # frame and the parts of the state -> the same
 
 
 @dataclasses.dataclass
@@ -47,26 +59,33 @@ class Measured:
       failure: why it must not be used; "" where it may.
       size: bytes; None for the model.
       seconds: {signature: {threads: (median, minimum)}} of a video and of a frame. The model runs
-        on all cores: its only key is None.
+        on `ALL_CORES`.
     """
 
-    figures: dict
+    figures: dict[str, Figures]
     failure: str = ""
     size: int | None = None
-    seconds: dict = dataclasses.field(default_factory=dict)
+    seconds: dict[str, dict[int, Seconds]] = dataclasses.field(default_factory=dict)
 
 
-def open_model(exportable):
+class Comparison(typing.NamedTuple):
+    """A model and its files, measured beside each other."""
+
+    model: Measured
+    files: dict[str, Measured]  # by variant
+
+
+def open_model(exportable: Exportable) -> Signatures:
     """The Signatures of an Exportable's model, run by TensorFlow."""
     by_name = endpoints(exportable, batch_size=1)
 
-    def signature(name):
+    def signature(name: str) -> Signature:
         graph = tf.function(
             by_name[name].function, input_signature=by_name[name].specs, autograph=False
         )
         names = [spec.name for spec in by_name[name].specs]
 
-        def run(**inputs):
+        def run(**inputs: Array) -> dict[str, Array]:
             outputs = graph(*(tf.constant(inputs[part]) for part in names))
             return {part: value.numpy() for part, value in outputs.items()}
 
@@ -75,7 +94,7 @@ def open_model(exportable):
     return Signatures(*map(signature, Signatures._fields))
 
 
-def open_file(path, num_threads=1):
+def open_file(path: pathlib.Path, num_threads: int | None = 1) -> Signatures:
     """The Signatures of a .tflite file, each with an interpreter of its own.
 
     Raises:
@@ -83,13 +102,13 @@ def open_file(path, num_threads=1):
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    def signature(name):
+    def signature(name: str) -> Signature:
         return Interpreter(str(path), num_threads=num_threads).get_signature_runner(name)
 
     return Signatures(*map(signature, Signatures._fields))
 
 
-def stream(step, frames, state_shapes, horizon):
+def stream(step: Signature, frames: Array, state_shapes: Shapes, horizon: int) -> Array:
     """Predicts by "serve_step": reads T0 frames, then its own predictions.
 
     Args:
@@ -102,7 +121,7 @@ def stream(step, frames, state_shapes, horizon):
       [1, S, H, W, C], clipped to [0, 1].
     """
     state = {name: np.zeros((1, *shape), np.float32) for name, shape in state_shapes.items()}
-    num_inputs, frame, predictions = frames.shape[1], None, []
+    num_inputs, frame, predictions = frames.shape[1], frames[:, 0], []
     for t in range(num_inputs - 1 + horizon):
         outputs = step(frame=frames[:, t] if t < num_inputs else frame, **state)
         frame, state = outputs["frame"], {name: outputs[name] for name in state_shapes}
@@ -110,7 +129,9 @@ def stream(step, frames, state_shapes, horizon):
     return np.clip(np.stack(predictions[num_inputs - 1 :], axis=1), 0, 1)
 
 
-def predict(signatures, videos, num_inputs, state_shapes):
+def predict(
+    signatures: Signatures, videos: Array, num_inputs: int, state_shapes: Shapes
+) -> dict[str, Array]:
     """What a model predicts of the videos.
 
     Args:
@@ -132,7 +153,9 @@ def predict(signatures, videos, num_inputs, state_shapes):
     }
 
 
-def compare(predictions, expected, truth):
+def compare(
+    predictions: Mapping[str, Array], expected: Mapping[str, Array], truth: Array
+) -> Measured:
     """Judges a file's predictions by the model's.
 
     Args:
@@ -150,10 +173,11 @@ def compare(predictions, expected, truth):
         model, figures = _figures(expected[name], expected[name], came), Figures()
         if np.isfinite(predicted).all():
             figures = _figures(predicted, expected[name], came)
-            worse = figures.mse_per_frame > (1 + ALLOWED) * model.mse_per_frame
+            error, allowed = figures.mse_per_frame or 0.0, model.mse_per_frame or 0.0
+            worse = error > (1 + ALLOWED) * allowed
             reason = (
-                f"{name} has MSE per frame {figures.mse_per_frame:.2f}, the model "
-                f"{model.mse_per_frame:.2f}: more than {ALLOWED:.0%} worse"
+                f"{name} has MSE per frame {error:.2f}, the model {allowed:.2f}: more than "
+                f"{ALLOWED:.0%} worse"
             )
         else:
             worse, reason = True, f"{name} predicts values that are not finite"
@@ -163,7 +187,7 @@ def compare(predictions, expected, truth):
     return measured
 
 
-def _figures(predicted, expected, truth):
+def _figures(predicted: Array, expected: Array, truth: Array) -> Figures:
     metrics = MetricAccumulator(with_bce=False)
     metrics.update(truth, predicted)
     means = metrics.result()["metrics"]
@@ -171,7 +195,7 @@ def _figures(predicted, expected, truth):
     return Figures(means["mse_per_frame"], means["ssim_tf"], float(difference))
 
 
-def time_in_turns(functions):
+def time_in_turns(functions: Mapping[Any, Callable[[], Any]]) -> dict[Any, Seconds]:
     """Times functions one after the other, again and again, so that what else the machine does
     slows all of them alike.
 
@@ -181,7 +205,7 @@ def time_in_turns(functions):
     Returns:
       {name: (median, minimum) of its seconds}.
     """
-    seconds = {name: [] for name in functions}
+    seconds: dict[Any, list[float]] = {name: [] for name in functions}
     for i in range(_REPEATS + 1):
         for name, function in functions.items():
             started = time.perf_counter()
@@ -191,46 +215,56 @@ def time_in_turns(functions):
     return {name: (float(np.median(x)), min(x)) for name, x in seconds.items()}
 
 
-def add_latencies(measured, model, files, frames, state_shapes):
+def add_latencies(
+    compared: Comparison,
+    model: Signatures,
+    files: Mapping[str, pathlib.Path],
+    frames: Array,
+    state_shapes: Shapes,
+) -> None:
     """Times each signature of the model and of its files, and fills in `Measured.seconds`.
 
     Args:
-      measured: {name: Measured} of the files, and of the model under `None`.
-      model: its Signatures.
-      files: {name: path} of the files to time.
+      compared: a Comparison.
+      model: the model's Signatures.
+      files: {variant: path} of the files to time.
       frames: [1, T0, H, W, C].
       state_shapes: see `stream`.
     """
     state = {name: np.zeros((1, *shape), np.float32) for name, shape in state_shapes.items()}
     inputs = {"serve": {"frames": frames}, "serve_step": {"frame": frames[:, 0], **state}}
-    opened = {(None, None): model}
-    opened |= {(name, n): open_file(path, n) for name, path in files.items() for n in THREADS}
+    of_files = [(compared.files[name], path, n) for name, path in files.items() for n in THREADS]
+    opened = [(compared.model, ALL_CORES, model)]
+    opened += [(measured, n, open_file(path, n)) for measured, path, n in of_files]
     for part, asked in inputs.items():
         functions = {
-            key: functools.partial(getattr(signatures, part), **asked)
-            for key, signatures in opened.items()
+            i: functools.partial(getattr(signatures, part), **asked)
+            for i, (_, _, signatures) in enumerate(opened)
         }
-        for (name, threads), seconds in time_in_turns(functions).items():
-            measured[name].seconds.setdefault(part, {})[threads] = seconds
+        for i, seconds in time_in_turns(functions).items():
+            measured, threads, _ = opened[i]
+            measured.seconds.setdefault(part, {})[threads] = seconds
 
 
-def table(measured):
-    """Lays out {name: Measured} of the files, and of the model under `None`, as aligned text."""
+def table(compared: Comparison) -> str:
+    """Lays out a Comparison as aligned text."""
     header = ["", "kB", "MSE/frame", "SSIM tf", "max diff"]
     header += [f"ms, {n} thread{'s' * (n > 1)}" for n in THREADS]
     header += [f"step ms, {n}" for n in THREADS]
-    rows = [_row(name or "model", one) for name, one in measured.items()]
-    seconds = measured[None].seconds
+    rows = [_row(name, one) for name, one in [("model", compared.model), *compared.files.items()]]
+    seconds = compared.model.seconds
     notes = [
         f"ms: median (minimum) of {_REPEATS} runs for a video, all in turns; step ms: for a frame.",
-        f"The model itself, run by TensorFlow on all cores: {_ms(seconds['serve'][None])} ms and "
-        f"{_ms(seconds['serve_step'][None])} ms.",
+        "The model itself, run by TensorFlow on all cores: "
+        f"{' ms and '.join(_ms(seconds[part][ALL_CORES]) for part in Signatures._fields)} ms.",
     ]
-    failed = [f"{name} failed: {one.failure}" for name, one in measured.items() if one.failure]
+    failed = [
+        f"{name} failed: {one.failure}" for name, one in compared.files.items() if one.failure
+    ]
     return "\n".join([text_table(header, rows), "", *notes, *failed])
 
 
-def _row(name, one):
+def _row(name: str, one: Measured) -> list[str]:
     serve = one.figures["serve"]
     cells = [name, "-" if one.size is None else f"{one.size / 1e3:.0f}"]
     for value, form in [
@@ -245,6 +279,6 @@ def _row(name, one):
     return cells
 
 
-def _ms(seconds):
+def _ms(seconds: Seconds) -> str:
     median, minimum = (f"{1e3 * value:.3g}" for value in seconds)
     return f"{median} ({minimum})"

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.export import about
 from lmvp_tf.prediction import exported
 from lmvp_tf.prediction.predictor import Frames, Predictor
 
@@ -45,4 +46,6 @@ def load(path: pathlib.Path) -> Predictor:
         interpreter.invoke()
         return interpreter.get_tensor(outputs[0]["index"])
 
-    return exported.predictor(predict, path, inputs[0]["shape"], outputs[0]["shape"])
+    document = about.of_tflite(path)
+    options = about.predictor_options(document, path) if document is not None else {}
+    return exported.predictor(predict, path, inputs[0]["shape"], outputs[0]["shape"], **options)

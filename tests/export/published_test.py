@@ -144,3 +144,11 @@ def test_published_weights_give_the_figures_they_gave(folder):
     assert max(path.stat().st_size for path in folder.glob("*.h5")) < 5e6
     for name, value in check(model, config).items():
         assert value == pytest.approx(expected[name], rel=2e-3), name
+
+
+def test_the_check_takes_frames_of_any_shape(tiny_config):
+    pytest.importorskip("mlxtend")
+    changes = {"data.height": 13, "data.width": 22, "data.channels": 3}
+    config = configs.replace(configs.create("highway", "last_frame"), changes)
+    figures = check(build_model(config), config)
+    assert 0 < figures["mse_per_frame"] < 13 * 22 * 3

@@ -113,7 +113,7 @@ def test_export_as_a_user_does_it(workdir, tmp_path):
     about = json.loads((output / "5" / "assets.extra" / "export.json").read_text())
     assert (about["step"], about["horizon"], about["tensorflow"]) == (6, 5, tf.__version__)
     assert 0 <= about["max_difference"] < 1e-5
-    assert configs.from_dict(about["config"]).data.size == 32
+    assert configs.from_dict(about["config"]).data.frame_shape == (32, 32, 1)
 
     program = pathlib.Path(sysconfig.get_path("scripts")) / "saved_model_cli"
     show = [program, "show", "--dir", output / "5", "--tag_set=serve", "--signature_def=serve"]

@@ -17,7 +17,7 @@ from absl.testing import flagsaver
 import lmvp_tf
 from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.export import tflite, tflite_measure
+from lmvp_tf.export import about, tflite, tflite_measure
 from lmvp_tf.export.endpoints import Exportable, input_shape
 from lmvp_tf.export.tflite_measure import Figures, Measured
 from lmvp_tf.files import write_json
@@ -111,6 +111,45 @@ def streamed(exportable, path, video):
     return tflite_measure.stream(step, video[:1, :T0], shapes, S)
 
 
+def test_a_file_says_how_its_training_data_were_made_of_films(lmvp, tmp_path):
+    exportable, paths, _ = lmvp
+    for variant, path in paths.items():
+        document = about.of_tflite(path)
+        assert document == json.loads(json.dumps(about.about(exportable))), variant
+        assert configs.from_dict(document["config"]) == exportable.config
+    options = about.predictor_options(document, tmp_path)
+    assert options["options"] == exportable.config.data.film_options()
+    predictor = lmvp_tf.load(paths["weight_int8"])
+    assert predictor.options == dataclasses.replace(options["options"], enlarge=True)
+
+
+def test_a_file_of_another_program_says_nothing_and_half_a_document_is_refused(lmvp, tmp_path):
+    model = flatbuffers.read_model(lmvp[1]["float32"])
+    model.metadata = [
+        entry for entry in model.metadata if entry.name not in ("lmvp_tf", b"lmvp_tf")
+    ]
+    flatbuffers.write_model(model, str(tmp_path / "other.tflite"))
+    assert about.of_tflite(tmp_path / "other.tflite") is None
+    assert lmvp_tf.load(tmp_path / "other.tflite").name == "prediction"
+    with pytest.raises(UserError, match="does not say what it is made of"):
+        about.predictor_options({"film": {}}, tmp_path)
+
+
+def test_a_film_in_colour_and_of_an_odd_size(tmp_path, tiny_config):
+    changes = {"data.height": 13, "data.width": 22, "data.channels": 3}
+    changes |= {"data.num_frames": T0 + S, "data.num_inputs": T0}
+    config = configs.create("highway", model_settings=tiny_config.model)
+    config = configs.replace(config, changes)
+    exportable = Exportable(build_model(config), config, 0, S)
+    paths, _ = tflite.convert(exportable, ("float32",), None, tmp_path)
+    video = np.random.default_rng(3).random((2, T0 + S, 13, 22, 3), np.float32)
+    found = lmvp_tf.load(paths["float32"]).predict(np.uint8(255 * video[:, :T0]))
+    rounded = np.floor(255 * video) / np.float32(255)
+    np.testing.assert_allclose(found, predicted(exportable, np.float32(rounded)), atol=1e-5)
+    frames = streamed(exportable, paths["float32"], np.float32(rounded))
+    np.testing.assert_allclose(frames, found[:1], atol=1e-5)
+
+
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ONE_STEP]
 
 
@@ -124,7 +163,8 @@ def test_every_model_predicts_at_once_and_frame_by_frame_what_it_did(
     expected = predicted(exportable, tiny_video)
     predictor = lmvp_tf.load(paths["float32"])
     np.testing.assert_allclose(predictor.predict(tiny_video[:, :T0]), expected, atol=1e-5)
-    assert (predictor.num_inputs, predictor.size, predictor.horizon) == (T0, 32, S)
+    assert (predictor.num_inputs, predictor.frame_shape, predictor.horizon) == (T0, (32, 32, 1), S)
+    assert predictor.name == name
     if name in ONE_STEP:
         known = tiny_video[:1, :T0]
         for _ in range(S):
@@ -182,18 +222,17 @@ def test_mixed_int8_keeps_filters_and_recurrence_in_float(lmvp):
 def test_measuring_passes_good_files_and_times_them(lmvp, tiny_video):
     exportable, paths, _ = lmvp
     files = {name: paths[name] for name in ("float32", "weight_int8")}
-    measured = tflite.measure(exportable, files, tiny_video)
-    assert list(measured) == [None, *files]
+    compared = tflite.measure(exportable, files, tiny_video)
+    assert list(compared.files) == list(files)
     error = np.square(predicted(exportable, tiny_video) - tiny_video[:, T0:]).sum((2, 3, 4)).mean()
-    for name, one in measured.items():
+    for one, threads in [(compared.model, [0]), *((x, [1, 2]) for x in compared.files.values())]:
         assert one.failure == ""
         np.testing.assert_allclose(one.figures["serve"].mse_per_frame, error, rtol=0.02)
-        threads = [None] if name is None else [1, 2]
         for signature in ("serve", "serve_step"):
             assert list(one.seconds[signature]) == threads
             assert all(0 < low <= middle for middle, low in one.seconds[signature].values())
-    assert measured["float32"].size == paths["float32"].stat().st_size
-    lines = tflite_measure.table(measured).splitlines()
+    assert compared.files["float32"].size == paths["float32"].stat().st_size
+    lines = tflite_measure.table(compared).splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["model", "float32", "weight_int8"]
     assert "failed" not in "".join(lines)
 
@@ -214,12 +253,13 @@ def test_a_file_that_predicts_no_numbers_or_something_else_fails(lmvp, tiny_vide
         "float32": without_numbers(paths["float32"], tmp_path / "nan.tflite"),
         "weight_int8": paths["weight_int8"],  # beside a model that is always right
     }
-    measured = tflite.measure(exportable, files, came)
+    compared = tflite.measure(exportable, files, came)
+    measured = compared.files
     assert measured["float32"].failure == "serve predicts values that are not finite"
     assert measured["float32"].figures["serve"] == Figures()
     assert "more than 2% worse" in measured["weight_int8"].failure
     assert measured["float32"].seconds == {}
-    text = tflite_measure.table(measured)
+    text = tflite_measure.table(compared)
     assert "float32 failed: serve predicts values that are not finite" in text
 
 
@@ -276,7 +316,7 @@ def test_an_export_replaces_what_passed_and_removes_what_failed(
     monkeypatch.setattr(tflite, "convert", convert_as(good))
     loaded = dataclasses.replace(exportable, config=configs.load(workdir / "config.json"))
     monkeypatch.setattr(tflite, "load_exportable", lambda *_: loaded)
-    measured = tflite.export(workdir, output, ("float32", "float16"), num_sequences=3)
+    measured = tflite.export(workdir, output, ("float32", "float16"), num_sequences=3).files
     assert {path.name for path in output.iterdir()} == {
         "float32.tflite", "mixed_int8.tflite", "tflite.json",
     }  # fmt: skip
@@ -369,7 +409,7 @@ def run(program, *arguments):
 def test_help_names_every_variant_and_flag():
     _, output, _ = run("run_export.py", "--help")
     assert all(name in output for name in tflite.VARIANTS)
-    for flag in ("variants", "num_sequences", "mnist_path", "highway_path"):
+    for flag in ("variants", "num_sequences", "data_path"):
         assert f"--{flag}:" in output
 
 
@@ -398,15 +438,15 @@ def test_export_and_predict_as_a_user_does_it(workdir, tmp_path, tiny_video):
 
 
 def test_no_file_that_passed_ends_the_command_with_code_1(
-    monkeypatch, capsys, tmp_path, load_script
+    monkeypatch, capsys, tmp_path, load_command
 ):
     nothing = {name: Figures() for name in ("serve", "serve_step")}
-    seconds = {name: {None: (0.1, 0.1)} for name in nothing}
+    seconds = {name: {tflite_measure.ALL_CORES: (0.1, 0.1)} for name in nothing}
     model = Measured({name: Figures(1.0, 0.5, 0.0) for name in nothing}, seconds=seconds)
-    measured = {None: model, "float32": Measured(nothing, "serve predicts no numbers")}
-    monkeypatch.setattr(tflite, "export", lambda *_: measured)
+    files = {"float32": Measured(nothing, "serve predicts no numbers")}
+    monkeypatch.setattr(tflite, "export", lambda *_: tflite_measure.Comparison(model, files))
     arguments = ["--format=tflite", "--workdir=run", f"--output={tmp_path}"]
-    program = load_script(ROOT / "run_export.py")
+    program = load_command("export")
     with flagsaver.flagsaver():
         flags.FLAGS(["run_export.py", *arguments])
         with pytest.raises(RunError, match="no variant passed; .* is in .*tflite.json"):

@@ -1,6 +1,6 @@
 """Writes second_moment.csv: what logs say of stretches of steps.
 
-    python results/highway/tuning/second_moment.py
+    python -m benchmarks.studies.second_moment
 
 The run that one gradient spoilt, and preset `small` where open loop begins with three kinds of
 Adam: as it is, gradients bounded at 4 times the running mean of their norm (a trial that is not in
@@ -12,14 +12,15 @@ import itertools
 import pathlib
 import statistics
 
-HERE = pathlib.Path(__file__).parent
+RUNS = pathlib.Path(__file__).parents[2] / "results" / "highway"
+TABLES = RUNS / "tuning"
 SPOILT = (2600, 3600, 4200, 4400, 5400, 6400, 7400, 8400, 9400, 10_900)
 OPEN_LOOP = (2800, 3000, 3200, 3400, 3600)
 LOGS = {
-    "lmvp-paper-short_drive": (HERE.parent / "lmvp-paper-short_drive" / "log.csv", SPOILT),
-    "lmvp-small-beta_2_999": (HERE.parent / "lmvp-small-beta_2_999" / "log.csv", OPEN_LOOP),
-    "bounded": (HERE / "second_moment" / "bounded-log.csv", OPEN_LOOP),
-    "beta_2": (HERE / "second_moment" / "beta_2-log.csv", OPEN_LOOP),
+    "lmvp-paper-short_drive": (RUNS / "lmvp-paper-short_drive" / "log.csv", SPOILT),
+    "lmvp-small-beta_2_999": (RUNS / "lmvp-small-beta_2_999" / "log.csv", OPEN_LOOP),
+    "bounded": (TABLES / "second_moment" / "bounded-log.csv", OPEN_LOOP),
+    "beta_2": (TABLES / "second_moment" / "beta_2-log.csv", OPEN_LOOP),
 }
 
 
@@ -29,7 +30,7 @@ def main():
         with path.open(newline="") as file:
             log = list(csv.DictReader(file))
         rows += [_stretch(name, log, *ends) for ends in itertools.pairwise(edges)]
-    with (HERE / "second_moment.csv").open("w", newline="") as file:
+    with (TABLES / "second_moment.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

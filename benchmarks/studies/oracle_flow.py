@@ -1,6 +1,6 @@
 """Writes oracle_flow.csv: the published LMVP beside an optical flow that was shown the truth.
 
-    python results/highway/tuning/oracle_flow.py      with the dataset in data/highway
+    python -m benchmarks.studies.oracle_flow      with the dataset in data/highway
 
 The flow (TV-L1) leads from each true frame back to the last input frame, which is warped by it: it
 knows where everything goes, and nothing of light or of what was hidden. The test windows are
@@ -18,7 +18,8 @@ from lmvp_tf import configs
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.training.checkpoint import load_trained
 
-HERE = pathlib.Path(__file__).parent
+RUNS = pathlib.Path(__file__).parents[2] / "results" / "highway"
+TABLES = RUNS / "tuning"
 BRIDGE = 50  # windows of project_video
 COLUMNS = (
     "windows",
@@ -32,7 +33,7 @@ COLUMNS = (
 
 
 def main():
-    folder = HERE.parent / "lmvp-small"
+    folder = RUNS / "lmvp-small"
     config = configs.load(folder / "config.json")
     videos = open_dataset(config)
     model, _ = load_trained(folder, config)
@@ -44,7 +45,7 @@ def main():
         "project_video": slice(drive),
         "solid_white_right": slice(drive, None),
     }
-    with (HERE / "oracle_flow.csv").open("w", newline="") as file:
+    with (TABLES / "oracle_flow.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, windows in groups.items():

@@ -1,6 +1,6 @@
 """Writes feature_change.csv: how far features move on real clips, and how much of it M knows.
 
-    python results/moving_mnist/tuning/feature_change.py [mnist.npz]
+    python -m benchmarks.studies.feature_change [mnist.npz]
 
 Of every published LMVP that feeds motion to G, on the first 32 validation sequences; the digits
 as `--data_path` of run_train.py takes them.
@@ -16,7 +16,8 @@ from lmvp_tf import configs
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.training.checkpoint import load_trained
 
-HERE = pathlib.Path(__file__).parent
+RUNS = pathlib.Path(__file__).parents[2] / "results" / "moving_mnist"
+TABLES = RUNS / "tuning"
 COLUMNS = (
     "run",
     "sequences",
@@ -29,10 +30,10 @@ COLUMNS = (
 
 def main(mnist_path=""):
     video = None
-    with (HERE / "feature_change.csv").open("w", newline="") as file:
+    with (TABLES / "feature_change.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for folder in sorted(HERE.parent.glob("lmvp-*")):
+        for folder in sorted(RUNS.glob("lmvp-*")):
             config = configs.load(folder / "config.json")
             if config.model.motion == "none":
                 continue

@@ -1,6 +1,6 @@
 """Adds runs to seeds_and_strides.csv: training, validation and test windows, all seen alike.
 
-    python results/highway/tuning/seeds_and_strides.py NAME=WORKDIR...
+    python -m benchmarks.studies.seeds_and_strides NAME=WORKDIR...
 
 with the dataset in data/highway. A WORKDIR may be a folder of results/; a NAME that the file has
 already is written anew. Every fifth training window (whole frames, every second of the drive),
@@ -19,12 +19,12 @@ from lmvp_tf.datasets.highway import HighwaySettings
 from lmvp_tf.datasets.records import reader
 from lmvp_tf.training.checkpoint import load_trained
 
-HERE = pathlib.Path(__file__).parent
+TABLES = pathlib.Path(__file__).parents[2] / "results" / "highway" / "tuning"
 STEP = {"train": 5, "validation": 1, "test": 1}
 
 
 def main(runs):
-    dataset, path = None, HERE / "seeds_and_strides.csv"
+    dataset, path = None, TABLES / "seeds_and_strides.csv"
     with path.open(newline="") as file:
         rows = {row["run"]: row for row in csv.DictReader(file)}
     for name, _, folder in (run.rpartition("=") for run in runs):

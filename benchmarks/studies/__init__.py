@@ -1,0 +1,1 @@
+"""Programs behind the tables in results/*/tuning: each writes one, and says of what."""
