@@ -6,62 +6,62 @@ with Client("localhost:8500") as client:  # gRPC; "http://localhost:8501" for RE
 
 from __future__ import annotations
 
-import contextlib
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.serving_answers import (
+    MOST_BYTES,
+    SOLE_OUTPUT,
+    Arrays,
+    DeadlineError,
+    NotFoundError,
+    RequestError,
+    ServingError,
+    UnavailableError,
+    check_answer,
+    check_state_shapes,
+    numbers,
+    short,
+    understanding,
+)
+
+__all__ = [
+    "BATCH_SIZES",
+    "Client",
+    "DeadlineError",
+    "NotFoundError",
+    "RequestError",
+    "ServingError",
+    "UnavailableError",
+]
 
 # The batches that the server makes (deploy/batching_parameters.txt): it takes no larger request,
 # and fills up smaller ones.
 BATCH_SIZES = (1, 2, 4, 8, 16)
 
 _PAUSES = (0.2, 0.4, 0.8, 1.6)  # seconds before each further attempt
-Arrays = dict[str, npt.NDArray[Any]]  # by the names of an endpoint's inputs or outputs
 _Answer = TypeVar("_Answer")
-
-_OUTPUT = {"serve": "predictions", "serve_uint8": "predictions", "serve_step": "frame"}
-
-
-class RequestError(UserError):
-    """The request cannot be answered as it is, by this client's checks or the server's: frames of
-    another kind, an unknown label, a model that lacks the endpoint.
-    """
-
-
-class NotFoundError(RequestError):
-    """The server has no such model or version, or has not loaded it yet."""
-
-
-class ServingError(RunError):
-    """The server failed, or what it answered makes no sense."""
-
-
-class DeadlineError(ServingError):
-    """There was no answer in time."""
-
-
-class UnavailableError(ServingError):
-    """The server cannot be reached or takes no request now, also after several attempts."""
 
 
 class Client:
     """Asks a model server for predictions.
 
-    A request that fails with UNAVAILABLE (HTTP: 503, or no connection) is sent again, up to four
-    times; any other error is raised at once, for the server may have done the work.
+    A request that fails with UNAVAILABLE (HTTP: 503, no connection, or an answer that is cut short)
+    is sent again, up to four times: to predict twice does no harm. Any other error is raised at
+    once. What the server answers is checked: its rows, shapes and types, and that it is finite.
 
     Args:
       address: "host:port" for gRPC, "http://host:port" or "https://host:port" for REST.
       model: the name that the server has for it.
       version: an integer, or None.
       label: a label of a version, as "stable", or None. With neither: the server's latest version.
-      timeout: seconds to wait for the answer to one request, further attempts included. By REST
-        each silence of the server is bounded, and not their sum.
+      timeout: seconds to wait for the answer to one request, further attempts included.
       max_batch: B of the largest request; a larger batch is sent in several.
 
     Raises:
@@ -150,6 +150,7 @@ class Client:
         _check_batch(frame, "frame", "[B, H, W, C]")
         if state is None:
             inputs = self._attempts(self._transport.inputs, "serve_step")
+            check_state_shapes(inputs, len(frame))
             state = {
                 name: np.zeros((len(frame), *shape), np.float32)
                 for name, shape in inputs.items()
@@ -165,11 +166,7 @@ class Client:
         for i in range(0, batch, self._max_batch):
             chunk = {name: value[i : i + self._max_batch] for name, value in inputs.items()}
             answers.append(self._attempts(self._transport.predict, endpoint, chunk))
-            if _OUTPUT[endpoint] not in answers[-1]:
-                raise ServingError(
-                    f"the answer of {endpoint} has no {_OUTPUT[endpoint]!r}: the server has a "
-                    f"model of another kind. Received: {', '.join(answers[-1])}"
-                )
+            check_answer(endpoint, chunk, answers[-1], answers[0])
         return {name: np.concatenate([part[name] for part in answers]) for name in answers[0]}
 
     def _attempts(self, method: Callable[..., _Answer], *arguments: Any) -> _Answer:
@@ -204,7 +201,10 @@ class _Grpc:
             raise UserError(
                 f"gRPC needs tensorflow-serving-api: pip install 'lmvp-tf[serving]' ({error})"
             ) from error
-        unlimited = [(f"grpc.max_{way}_message_length", -1) for way in ("send", "receive")]
+        limits = [
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", MOST_BYTES),
+        ]
         # By default it tries to connect again after a second at the earliest, then ever less often.
         backoff = [
             ("grpc.initial_reconnect_backoff_ms", 100),
@@ -217,7 +217,7 @@ class _Grpc:
             grpc.StatusCode.UNAVAILABLE: UnavailableError,
         }
         self._rpc_error = grpc.RpcError
-        self._channel = grpc.insecure_channel(address, options=unlimited + backoff)
+        self._channel = grpc.insecure_channel(address, options=limits + backoff)
         self._stub = service.PredictionServiceStub(self._channel)
         self._address = address
         self._model_spec: dict[str, Any] = {"name": model}
@@ -234,7 +234,8 @@ class _Grpc:
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
         response = self._call(self._stub.Predict, request, timeout)
-        return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+        with understanding(self._address):
+            return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
     def inputs(self, endpoint: str, timeout: float) -> dict[str, list[int]]:
         from tensorflow_serving.apis import get_model_metadata_pb2 as messages
@@ -244,11 +245,12 @@ class _Grpc:
         )
         response = self._call(self._stub.GetModelMetadata, request, timeout)
         signatures = messages.SignatureDefMap()
-        response.metadata["signature_def"].Unpack(signatures)
-        return {
-            name: [dim.size for dim in info.tensor_shape.dim[1:]]
-            for name, info in signatures.signature_def[endpoint].inputs.items()
-        }
+        with understanding(self._address):
+            response.metadata["signature_def"].Unpack(signatures)
+            return {
+                name: [dim.size for dim in info.tensor_shape.dim[1:]]
+                for name, info in signatures.signature_def[endpoint].inputs.items()
+            }
 
     def close(self) -> None:
         self._channel.close()
@@ -258,7 +260,7 @@ class _Grpc:
             return method(request, timeout=timeout)
         except self._rpc_error as error:
             kind = self._errors.get(error.code(), ServingError)
-            raise kind(f"{self._address}: {error.code().name}: {error.details()}") from error
+            raise kind(f"{self._address}: {error.code().name}: {short(error.details())}") from error
 
 
 class _Rest:
@@ -289,14 +291,14 @@ class _Rest:
         rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
         body = {"signature_name": endpoint, "instances": rows}
         dtype = next(iter(inputs.values())).dtype  # every endpoint answers in the dtype it is asked
-        with self._understanding():
+        with understanding(self._url):
             rows = self._call("POST", f"{self._url}:predict", timeout, body)["predictions"]
             if not isinstance(rows[0], dict):  # a sole output comes without its name
-                rows = [{_OUTPUT[endpoint]: row} for row in rows]
-            return {name: np.array([row[name] for row in rows], dtype) for name in rows[0]}
+                rows = [{SOLE_OUTPUT[endpoint]: row} for row in rows]
+            return {name: numbers([row[name] for row in rows], dtype) for name in rows[0]}
 
     def inputs(self, endpoint: str, timeout: float) -> dict[str, list[int]]:
-        with self._understanding():
+        with understanding(self._url):
             metadata = self._call("GET", f"{self._url}/metadata", timeout)["metadata"]
             signature = metadata["signature_def"]["signature_def"][endpoint]
             return {
@@ -308,31 +310,38 @@ class _Rest:
         self._session.close()
 
     def _call(self, method: str, url: str, timeout: float, body: Any = None) -> Any:
+        errors = self._requests.exceptions
         try:
-            response = self._session.request(method, url, json=body, timeout=timeout)
-        except self._requests.Timeout as error:
+            status, content = self._content(method, url, timeout, body)
+        except errors.Timeout as error:
             raise DeadlineError(f"{url}: no answer in {timeout:.1f} s") from error
-        except self._requests.ConnectionError as error:
-            raise UnavailableError(f"{url}: {error}") from error
-        except self._requests.RequestException as error:
-            raise RequestError(f"{url}: {error}") from error
-        if response.ok:
-            return response.json()
+        except (errors.InvalidURL, errors.InvalidSchema, errors.MissingSchema) as error:
+            raise RequestError(f"{url}: {short(error)}") from error
+        except (
+            errors.ConnectionError, errors.ChunkedEncodingError, errors.ContentDecodingError
+        ) as error:  # fmt: skip
+            raise UnavailableError(f"{url}: {short(error)}") from error
+        except errors.RequestException as error:
+            raise ServingError(f"{url}: {short(error)}") from error
+        if status == 200:
+            return json.loads(content)
         try:
-            reason = response.json()["error"]
-        except (ValueError, TypeError, KeyError):
-            reason = response.text[:300]
-        kind = self._ERRORS.get(response.status_code, ServingError)
-        raise kind(f"{url}: HTTP {response.status_code}: {reason}")
+            reason = json.loads(content)["error"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            reason = content[:300].decode(errors="replace")
+        kind = self._ERRORS.get(status, ServingError)
+        raise kind(f"{url}: HTTP {status}: {short(reason)}")
 
-    @contextlib.contextmanager
-    def _understanding(self) -> Iterator[None]:
-        """Turns what goes wrong in reading an answer into a ServingError."""
-        try:
-            yield
-        except (ServingError, RequestError):
-            raise
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise ServingError(
-                f"{self._url} gave no answer of a model server: {error!r}"
-            ) from error
+    def _content(self, method: str, url: str, timeout: float, body: Any) -> tuple[int, bytes]:
+        """The status and the body of an answer, if it is not too long in any sense."""
+        deadline = time.monotonic() + timeout
+        request = self._session.request(method, url, json=body, timeout=timeout, stream=True)
+        content = bytearray()
+        with request as response:
+            for part in response.iter_content(2**20):
+                content += part
+                if len(content) > MOST_BYTES:
+                    raise ServingError(f"{url}: the answer has more than {MOST_BYTES} bytes")
+                if time.monotonic() > deadline:
+                    raise self._requests.Timeout
+            return response.status_code, bytes(content)

@@ -174,7 +174,7 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         self.reply("OK", {"metadata": {"signature_def": {"signature_def": signatures}}})
 
     def reply(self, code, value):
-        content = json.dumps(value).encode()
+        content = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(HTTP[code])
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -380,12 +380,90 @@ def test_the_pauses_between_attempts_end_with_the_deadline(monkeypatch, frames):
         ([], "gave no answer of a model server"),
         ({"predictions": []}, "gave no answer of a model server"),
         ({"predictions": [{"scores": 1}]}, "answer of serve has no 'predictions'.* scores"),
+        (b"<html>", "gave no answer of a model server"),
+        (b"[" * 100_000, "gave no answer of a model server"),
+        (b'{"predictions": [[[', "gave no answer of a model server"),
+        ({"predictions": np.zeros((2, 3, 16, 16, 1)).tolist()}, "float32 \\(2, 3, 16, 16, 1\\)"),
+        ({"predictions": np.zeros((3, 3, 16, 8, 1)).tolist()}, "another 'predictions' than"),
+        ({"predictions": np.zeros((3, 0)).tolist()}, "another 'predictions' than"),
+        ({"predictions": np.full((3, 3, 16, 16, 1), np.nan).tolist()}, "a NaN or an infinity"),
+        ({"predictions": np.full((3, 3, 16, 16, 1), 1e300).tolist()}, "a NaN or an infinity"),
+        ({"predictions": np.full((3, 3, 16, 16, 1), 2.0).tolist()}, r"leaves \[0, 1\]: 2 to 2"),
+        ({"predictions": np.full((3, 3, 16, 16, 1), "1").tolist()}, "values are <U1"),
+        ({"predictions": [[1.0], [[2.0]], 3.0]}, "gave no answer of a model server"),
     ],
+    ids=lambda value: str(value)[:60],
 )
 def test_an_answer_of_something_else_is_an_error(addresses, frames, monkeypatch, reply, message):
     monkeypatch.setattr(RestHandler, "do_POST", lambda self: self.reply("OK", reply))
     with Client(addresses["rest"]) as client, pytest.raises(ServingError, match=message):
         client.predict(frames[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value[:2], "another 'predictions' than"),
+        (lambda value: np.full_like(value, np.inf), "a NaN or an infinity"),
+        (lambda value: value.astype(np.float64), "float64"),
+        (lambda value: value.astype(str), "gave no answer of a model server|<U|object"),
+    ],
+)
+def test_an_answer_over_grpc_is_checked_too(
+    addresses, served, frames, monkeypatch, change, message
+):
+    whole = served.answer
+
+    def answer(*arguments):
+        code, outputs = whole(*arguments)
+        return code, {name: change(value) for name, value in outputs.items()}
+
+    monkeypatch.setattr(served, "answer", answer)
+    with Client(addresses["grpc"]) as client, pytest.raises(ServingError, match=message):
+        client.predict(frames[:, :3])
+
+
+def test_an_answer_that_is_cut_short_is_asked_for_again(addresses, frames, monkeypatch):
+    monkeypatch.setattr(serving, "_PAUSES", (0.01, 0.01))
+    whole, asked = RestHandler.reply, []
+
+    def reply(self, code, value):
+        asked.append(code)
+        if len(asked) > 2:
+            whole(self, code, value)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(b'{"predictions": [[')
+        self.close_connection = True
+
+    monkeypatch.setattr(RestHandler, "reply", reply)
+    with Client(addresses["rest"]) as client:
+        assert client.predict(frames[:, :3]).shape == (3, 3, 16, 16, 1)
+        asked[:] = []
+        monkeypatch.setattr(serving, "_PAUSES", (0.01,))
+        with pytest.raises(UnavailableError):
+            client.predict(frames[:, :3])
+
+
+def test_an_answer_without_end_is_not_read(addresses, frames, monkeypatch):
+    monkeypatch.setattr(serving, "MOST_BYTES", 1000)
+    with (
+        Client(addresses["rest"]) as client,
+        pytest.raises(ServingError, match="more than 1000 bytes"),
+    ):
+        client.predict(frames[:, :3])
+
+
+@pytest.mark.parametrize("size", [10**15, -1])
+def test_a_state_of_an_absurd_size_is_not_made(addresses, frames, monkeypatch, size):
+    shape = {"dim": [{"size": "-1"}, {"size": str(size)}]}
+    signature = {"inputs": {"state": {"tensor_shape": shape}}}
+    reply = {"metadata": {"signature_def": {"signature_def": {"serve_step": signature}}}}
+    monkeypatch.setattr(RestHandler, "do_GET", lambda self: self.reply("OK", reply))
+    with Client(addresses["rest"]) as client, pytest.raises(ServingError, match="state of these"):
+        client.step(frames[:, 0])
 
 
 def test_what_the_client_cannot_be_made_of(monkeypatch):

