@@ -47,7 +47,9 @@ from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 # The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
 DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
 CONFIG = {
-    "data.size": 16,
+    "data.height": 13,  # of a film in colour that the network has to pad
+    "data.width": 18,
+    "data.channels": 3,
     "data.num_frames": 6,
     "data.num_inputs": 3,
     "model.num_seen": 2,
@@ -232,7 +234,7 @@ def client(request, addresses, served, monkeypatch):
 @pytest.fixture
 def frames():
     """x_1..x_6 of three videos."""
-    return np.random.default_rng(0).random((3, 6, 16, 16, 1), np.float32)
+    return np.random.default_rng(0).random((3, 6, 13, 18, 3), np.float32)
 
 
 def test_the_stock_stub_is_answered(addresses, exported, frames):
@@ -278,7 +280,7 @@ def test_a_large_batch_is_sent_in_several_requests(client, served, frames):
 def test_a_model_a_version_or_a_label_is_asked_for(addresses, frames, name):
     for choice in ({"label": "stable"}, {"version": 1}):
         with Client(addresses[name], **choice) as client:
-            assert client.predict(frames[:, :3]).shape == (3, 3, 16, 16, 1)
+            assert client.predict(frames[:, :3]).shape == (3, 3, 13, 18, 3)
     for choice, error, message in [
         ({"version": 7}, NotFoundError, "Servable not found for request: .*7"),
         ({"model": "dfn"}, NotFoundError, "Servable not found for request: .*dfn"),
@@ -296,8 +298,8 @@ def test_a_model_a_version_or_a_label_is_asked_for(addresses, frames, name):
         (lambda x: x * 255, "divide grey levels by 255.* Received: values from 0.* to 25"),
         (lambda x: x - 0.5, "Received: values from -0"),
         (lambda x: np.where(x > 0.99, np.nan, x), "Received: values from nan to nan"),
-        (lambda x: x[:0], r"with B above 0. Received: \(0, 3, 16, 16, 1\)"),
-        (lambda x: x[0], r"frames must be \[B, T0, H, W, C\] .* Received: \(3, 16, 16, 1\)"),
+        (lambda x: x[:0], r"with B above 0. Received: \(0, 3, 13, 18, 3\)"),
+        (lambda x: x[0], r"frames must be \[B, T0, H, W, C\] .* Received: \(3, 13, 18, 3\)"),
     ],
 )
 def test_frames_that_cannot_be_meant_are_not_sent(client, served, frames, change, message):
@@ -307,7 +309,7 @@ def test_frames_that_cannot_be_meant_are_not_sent(client, served, frames, change
 
 
 def test_the_server_refuses_another_shape(client, frames):
-    with pytest.raises(RequestError, match=r"frames: float32 \(3, 2, 16, 16, 1\)"):
+    with pytest.raises(RequestError, match=r"frames: float32 \(3, 2, 13, 18, 3\)"):
         client.predict(frames[:, :2])
 
 
@@ -324,7 +326,7 @@ def test_a_step_checks_its_frame(client, served, frames):
 
 def test_only_unavailable_is_tried_again(client, served, frames):
     served.faults = ["UNAVAILABLE", "UNAVAILABLE"]
-    assert client.predict(frames[:, :3]).shape == (3, 3, 16, 16, 1)
+    assert client.predict(frames[:, :3]).shape == (3, 3, 13, 18, 3)
     served.faults = ["UNAVAILABLE"] * 4
     with pytest.raises(UnavailableError, match="out of order"):
         client.predict(frames[:, :3])
@@ -470,7 +472,7 @@ def test_what_the_client_cannot_be_made_of(monkeypatch):
     with pytest.raises(UserError, match="give a version or a label. Received: 1 and stable"):
         Client("localhost:8500", version=1, label="stable")
     with Client("http://") as client, pytest.raises(RequestError, match="Invalid URL"):
-        client.predict(np.zeros((1, 3, 16, 16, 1), np.float32))
+        client.predict(np.zeros((1, 3, 13, 18, 3), np.float32))
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     with pytest.raises(UserError, match=r"pip install 'lmvp-tf\[serving\]'"):
         Client("localhost:8500")
@@ -539,7 +541,7 @@ def test_the_rest_bodies_are_understood_by_another_server(kserve_address, export
         np.testing.assert_allclose(client.predict(frames[:, :3]), expected, atol=1e-5)
         levels = client.predict(np.uint8(np.rint(255 * frames[:, :3])))
         np.testing.assert_allclose(levels / 255.0, expected, atol=2 / 255)
-        shapes = exported[0].state_shapes((3, 16, 16, 1))
+        shapes = exported[0].state_shapes((3, 13, 18, 3))
         state = {name: np.zeros((3, *shape), np.float32) for name, shape in shapes.items()}
         for t in range(3):
             frame, state = client.step(frames[:, t], state)
