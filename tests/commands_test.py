@@ -212,11 +212,13 @@ def check_document(document):
     """The keys that other tools read."""
     assert set(document) == {
         "dataset", "model", "preset", "parameters", "step", "sequences_seen",
-        "train_seconds", "train_cpu_seconds", "num_sequences", "data_hash", "overlap", "protocol",
+        "train_seconds", "train_cpu_seconds", "num_inputs", "num_predicted", "num_sequences",
+        "data", "data_hash", "overlap", "protocol",
         "metrics", "per_step", "floors", "config",
     }  # fmt: skip
     names = {
-        "bce", "bce_per_frame", "mse", "mse_per_frame", "psnr", "psnr_of_mean_mse",
+        "bce", "bce_per_frame", "mse", "ratio", "mse_per_frame", "mae_per_frame", "psnr",
+        "psnr_of_mean_mse",
         "ssim_tf", "ssim_skimage", "ssim_openstl",
     }  # fmt: skip
     assert set(document["metrics"]) == set(document["per_step"]) == names

@@ -83,7 +83,8 @@ class Dataset(abc.ABC):
       presets: {name: function that gives the Preset}; its docstring says what it costs and reaches.
       smooth: whether its frames are enlarged smoothly in pictures, as a camera's are; False: each
         pixel becomes a square.
-      columns: names of the metrics in its tables, in order (keys of lmvp_tf.metrics).
+      columns: names of the metrics in its tables, in order (keys of
+        lmvp_tf.metrics.registry.METRICS).
       cited: what others reported on it, {system: {metric: value}}, shown below our rows.
       cited_from: where those rows are from, such as "the paper's Table 1".
       cited_psnr: the paper's Table 3: {system: PSNR at its steps of two example sequences}.
@@ -92,6 +93,7 @@ class Dataset(abc.ABC):
       settings: its Settings.
       source: one line that says what was found where.
       fingerprint: hex digest of the training data. Two runs with the same one have seen the same.
+      has_training: whether there are training sequences; a test set alone can be evaluated.
       test_size: number of sequences in the test set.
       test_recordings: the recording that each test sequence is from, in order; None: of none.
       overlap: how many neighbouring test sequences share frames, 1 for none: what the bootstrap
@@ -113,6 +115,7 @@ class Dataset(abc.ABC):
     settings: DataSettings
     source: str
     fingerprint: str
+    has_training: bool = True
     test_size: int
     test_recordings: list[str] | None = None
     overlap: int = 1

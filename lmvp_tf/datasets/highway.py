@@ -78,7 +78,10 @@ class Highway(Dataset):
         self.test_recordings = list(self._index("test").clips)
         self.test_size = len(self.test_recordings)
         self.overlap = (settings.num_frames - 1) * settings.frame_stride + 1
-        num_windows = len(self._index("train", settings.window_stride).starts)
+        self.has_training = len(self.dataset.splits["train"].frames) > 0
+        num_windows = 0
+        if self.has_training:
+            num_windows = len(self._index("train", settings.window_stride).starts)
         self.source = (
             f"{settings.path}: {num_windows} training windows of {settings.num_frames} frames, "
             f"{self.test_size} test windows"

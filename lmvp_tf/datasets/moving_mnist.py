@@ -62,6 +62,7 @@ class MovingMNIST(Dataset):
         "bce",
         "bce_per_frame",
         "mse_per_frame",
+        "mae_per_frame",
         "psnr",
         "ssim_tf",
         "ssim_skimage",

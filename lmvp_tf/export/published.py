@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.datasets import bouncing_digits, mnist
+from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.files import atomic_path, write_json, write_text
-from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.metrics.accumulator import MetricAccumulator
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.presets import named
 from lmvp_tf.settings import flatten
@@ -22,7 +23,6 @@ from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import load_trained
 
 _PATHS = ("data.path", "data.test_file")  # of one machine
-_SHOWN = ("bce_per_frame", "mse_per_frame", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
 
 
 def publish(
@@ -44,6 +44,7 @@ def publish(
     config = configs.load(workdir / "config.json")
     model, trained = load_trained(workdir, config)
     document = _evaluation(workdir, trained.step)
+    document.pop("data", None)  # where they lay
     config = without_paths(config)
     write_json(output / "config.json", configs.to_dict(config))
     write_json(output / "metrics.json", {**document, "config": configs.to_dict(config)})
@@ -117,7 +118,8 @@ def _evaluation(workdir: pathlib.Path, step: int) -> dict[str, Any]:
 
 
 def _readme(config: configs.Config, document: dict[str, Any], note: str, with_weights: bool) -> str:
-    metrics = {name: document["metrics"][name] for name in _SHOWN}
+    columns = dataset_class(config.dataset).columns
+    metrics = {name: document["metrics"][name] for name in columns if name in document["metrics"]}
     cells = ["-" if value is None else f"{value:.4g}" for value in metrics.values()]
     lines = [
         f"# {config.model_name}, preset {config.preset}, {config.dataset}",

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from lmvp_tf.evaluation.tables import text_table
 from lmvp_tf.export.endpoints import Exportable, endpoints
-from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.metrics.accumulator import MetricAccumulator
 
 ALLOWED = 0.02  # a file's MSE may be above the model's by this part of it
 THREADS = (1, 2)
@@ -188,7 +188,7 @@ def compare(
 
 
 def _figures(predicted: Array, expected: Array, truth: Array) -> Figures:
-    metrics = MetricAccumulator(with_bce=False)
+    metrics = MetricAccumulator(probabilities=False)
     metrics.update(truth, predicted)
     means = metrics.result()["metrics"]
     difference = np.abs(predicted - expected).max()

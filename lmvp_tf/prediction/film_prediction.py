@@ -10,10 +10,12 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.evaluation.figures import LABELS, film, prediction_figure
+from lmvp_tf.evaluation.draw.film import film
+from lmvp_tf.evaluation.draw.prediction_figure import prediction_figure
+from lmvp_tf.evaluation.labels import label
 from lmvp_tf.files import atomic_path
 from lmvp_tf.films.film import plural
-from lmvp_tf.metrics import psnr
+from lmvp_tf.metrics.pixel_errors import psnr
 from lmvp_tf.prediction import outputs
 from lmvp_tf.prediction.film_part import FilmPart
 from lmvp_tf.prediction.predictor import Frames, Predictor
@@ -187,7 +189,7 @@ def summary(prediction: FilmPrediction) -> str:
         return f"No truth: the film ends with the last input frame{_hint(prediction)}"
     means = np.nanmean(scores[:, :, :known], axis=1)  # [2, S']
     rows = [[str(s), f"{a:.2f}", f"{b:.2f}"] for s, (a, b) in enumerate(means.T, start=1)]
-    rows = [["ahead", LABELS.get(prediction.name, prediction.name), "last frame"], *rows]
+    rows = [["ahead", label(prediction.name), "last frame"], *rows]
     if len(prediction.part.starts) > 1:
         rows = [[*row, str(n)] for row, n in zip(rows, ["windows", *counts], strict=False)]
     lines = ("".join(f"{cell:>12}" for cell in row) for row in rows)

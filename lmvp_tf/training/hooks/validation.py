@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from lmvp_tf.metrics import MetricAccumulator
+from lmvp_tf.metrics.accumulator import MetricAccumulator
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
 from lmvp_tf.training.pictures import flow_picture, strip
 
@@ -25,7 +25,7 @@ class Validation(Hook):
         count = training.validation_sequences
         self.batches = run.videos.validation(count, min(training.batch_size, count)).cache()
         self.num_inputs = data.num_inputs
-        self.accumulator_options = {"with_bce": run.config.losses.reconstruction == "bce"}
+        self.probabilities = run.config.losses.reconstruction == "bce"
         self.predict = tf.function(
             lambda inputs: model(inputs, num_predicted=data.num_predicted), autograph=False
         )
@@ -34,7 +34,7 @@ class Validation(Hook):
     def after_step(self, run: Run, report: Report) -> None:
         if not run.due(run.config.training.validate_every):
             return
-        accumulator = MetricAccumulator(**self.accumulator_options)
+        accumulator = MetricAccumulator(self.probabilities)
         first = None
         for video in self.batches:
             prediction = self.predict(video[:, : self.num_inputs])

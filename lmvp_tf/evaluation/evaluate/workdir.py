@@ -1,0 +1,160 @@
+"""Evaluates the trained model of a workdir and writes its tables, figures and films."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tqdm import tqdm
+
+from lmvp_tf import configs
+from lmvp_tf.configs import Config
+from lmvp_tf.datasets.base import Dataset
+from lmvp_tf.datasets.registry import dataset_class, open_dataset
+from lmvp_tf.evaluation import tables
+from lmvp_tf.evaluation.draw import curves
+from lmvp_tf.evaluation.draw.film import film
+from lmvp_tf.evaluation.draw.prediction_figure import prediction_figure
+from lmvp_tf.evaluation.evaluate import results
+from lmvp_tf.evaluation.evaluate.floors import System, floors, mean_training_image
+from lmvp_tf.evaluation.evaluate.measure import measure
+from lmvp_tf.evaluation.evaluate.results import Document
+from lmvp_tf.evaluation.evaluate.test_set import TestSet
+from lmvp_tf.evaluation.options import EvaluationOptions, evaluation_folder, test_setting
+from lmvp_tf.files import write_text
+from lmvp_tf.metrics import registry
+from lmvp_tf.metrics.accumulator import suitable
+from lmvp_tf.models.predictor import VideoPredictor
+from lmvp_tf.training.checkpoint import load_trained
+from lmvp_tf.training.weights import Trained
+
+_MEAN_IMAGE_BATCHES = 32  # of 64 training sequences
+_EXAMPLES = 4  # sequences in the film; the figure shows the first two
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation left."""
+
+    table: str
+    folder: pathlib.Path
+
+
+def evaluate_workdir(workdir: pathlib.Path, options: EvaluationOptions | None = None) -> Evaluation:
+    """Evaluates a run on the test set.
+
+    Writes metrics.json, per_step.csv, per_sequence.npz, table.txt, predictions.png (the paper's
+    Figure 2 or 3), per_step.png (its Figure 5), training.png and predictions.gif.
+
+    Args:
+      workdir: what run_train.py wrote.
+      options: on which data, and where to write to.
+
+    Raises:
+      UserError: no such run, or data that cannot be used.
+      RunError: predictions that are not finite, or a file that cannot be written.
+    """
+    options = options or EvaluationOptions()
+    config = configs.load(workdir / "config.json")
+    setting = test_setting(config, options)
+    model, trained = load_trained(workdir, config)
+    videos = open_dataset(setting)
+    folder = evaluation_folder(workdir, config, setting, options, videos)
+    print(f"Data: {videos.source}")
+    probabilities = config.losses.reconstruction == "bce"
+    _say_what_is_left_out(setting, probabilities)
+    test = TestSet(videos, options, _EXAMPLES)
+    systems = _systems(model, config.model_name, videos)
+    with tqdm(total=test.num_sequences, unit="sequence", desc="evaluate") as progress:
+        accumulators = measure(
+            systems,
+            test,
+            setting.data.num_inputs,
+            probabilities,
+            progress=lambda done: progress.update(done - progress.n),
+        )
+    document = {
+        **_description(setting, model, trained),
+        **_of_test(setting, videos, test),
+        **results.results(accumulators, config.model_name, test.recordings),
+        "config": configs.to_dict(setting),
+    }
+    results.write(folder, document, accumulators)
+    _write_pictures(folder, systems[config.model_name], test.examples, document)
+    if (workdir / "log.csv").exists():
+        curves.training_curves(workdir / "log.csv", folder / "training.png")
+    table = tables.evaluation_table(document)
+    write_text(folder / "table.txt", table + "\n")
+    return Evaluation(table, folder)
+
+
+def _say_what_is_left_out(setting: Config, probabilities: bool) -> None:
+    frame_shape = setting.data.frame_shape
+    whole = suitable((10**6, 10**6, 1), probabilities)
+    missing = [name for name in whole if name not in suitable(frame_shape, probabilities)]
+    if missing:
+        titles = ", ".join(registry.METRICS[name].title for name in missing)
+        print(
+            f"{titles}: left out, for frames of {setting.data.height}x{setting.data.width} are "
+            "smaller than the windows they look through"
+        )
+
+
+def _systems(model: VideoPredictor, name: str, videos: Dataset) -> dict[str, System]:
+    """The floors and the model. Without training data there is no mean image."""
+    mean_image = None
+    if videos.has_training:
+        mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
+    predict = tf.function(lambda x, n: model(x, num_predicted=n), autograph=False)
+    return {**floors(mean_image), name: predict}
+
+
+def _description(setting: Config, model: VideoPredictor, trained: Trained) -> Document:
+    """What was evaluated."""
+    return {
+        "dataset": setting.dataset,
+        "model": setting.model_name,
+        "preset": setting.preset,
+        "parameters": model.parameter_counts(),
+        "step": trained.step,
+        "sequences_seen": trained.step * setting.training.batch_size,
+        "train_seconds": trained.seconds,
+        "train_cpu_seconds": trained.cpu_seconds,
+    }
+
+
+def _of_test(setting: Config, videos: Dataset, test: TestSet) -> Document:
+    """What it was evaluated on, once that was gone over."""
+    return {
+        "num_inputs": setting.data.num_inputs,
+        "num_predicted": setting.data.num_predicted,
+        "num_sequences": test.num_sequences,
+        "data": videos.source,
+        "data_hash": test.sha256,
+        "overlap": videos.overlap,
+    }
+
+
+def _write_pictures(
+    folder: pathlib.Path,
+    predict: System,
+    examples: npt.NDArray[np.float32],
+    document: Document,
+) -> None:
+    """Figure 2 or 3 of the paper, the same as a film, and Figure 5."""
+    inputs, truth = np.split(examples, [document["num_inputs"]], axis=1)
+    model = document["model"]
+    prediction = predict(tf.constant(inputs), truth.shape[1]).numpy()
+    smooth = dataset_class(document["dataset"]).smooth
+    prediction_figure(
+        inputs[:2], truth[:2], {model: prediction[:2]}, folder / "predictions.png", smooth=smooth
+    )
+    film(inputs, truth, {model: prediction}, folder / "predictions.gif", smooth=smooth)
+    curves.per_step_figure(
+        results.systems_per_step(document),
+        folder / "per_step.png",
+        document["num_inputs"],
+        ("ssim_tf", "psnr", "mse_per_frame"),
+    )
