@@ -26,6 +26,7 @@ from lmvp_tf.films.film import shown
 
 _UNKNOWN = -(2**63)  # ffmpeg's time stamp of a packet that has none
 _ASPECTS = (1 / 8, 8)  # of pixels; a file that says more is wrong
+_TIME_GOES_BACK = re.compile("non[- ]monoton", re.IGNORECASE)  # nothing that would keep us
 _MEANING = {  # ffmpeg's words, and what they mean for somebody who has the file
     "moov atom not found": "its index is missing: the recording or a download was cut off",
     "matches no streams": "there are no pictures in it",
@@ -74,8 +75,8 @@ def probe(path: pathlib.Path) -> Stream:
     if path.is_file() and not path.stat().st_size:
         raise UserError(f"{shown(path)}: the file is empty")
     first = ["-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
-    packets = ["-c", "copy", "-copyinkf", "-f", "framecrc", "-", "-map", "0:V:0"]
-    command = [*_command(path, "-v", "level+info"), *packets, *first]
+    packets = ["-c", "copy", "-copyinkf", "-f", "framecrc", "-"]
+    command = [*_command(path, "-v", "level+info"), *packets, "-map", "0:V:0", *first]
     done = subprocess.run(command, capture_output=True)
     log = done.stderr.decode(errors="replace")
     picture = re.search(
@@ -87,8 +88,12 @@ def probe(path: pathlib.Path) -> Stream:
     tick = re.search(rb"#tb 0: (\d+/\d+)", done.stdout)
     if not (picture and stream and tick) or "Input #0, tty," in log:
         raise UserError(f"{shown(path)}: not a film that ffmpeg can read ({_reason(log)})")
-    stamps = np.array(re.findall(rb"(?m)^0, *-?\d+, *(-?\d+),", done.stdout), np.int64)
+    stamps = _stamps(done.stdout)
     known = picture["pts"] != "NOPTS" and not np.any(stamps == _UNKNOWN)
+    if _TIME_GOES_BACK.search(log):  # joined byte by byte, its time begins again in the middle
+        known = False
+        anew = [*_command(path), "-bsf:v", "setts=pts=N:dts=N", *packets]
+        stamps = _stamps(subprocess.run(anew, capture_output=True).stdout)
     fps = re.search(r"\b([\d.]+(?:k)?) fps", stream["rest"])
     transfer = re.search(r"\bcolor_trc:(\S+)", log)
     return Stream(
@@ -105,6 +110,11 @@ def probe(path: pathlib.Path) -> Stream:
         # What an edit list leaves out comes before the first picture.
         stamps=np.unique(stamps[stamps >= int(picture["pts"])]) if known else None,
     )
+
+
+def _stamps(packets: bytes) -> npt.NDArray[np.int64]:
+    """The time stamps in what ffmpeg's muxer "framecrc" writes, in the order of the packets."""
+    return np.array(re.findall(rb"(?m)^0, *-?\d+, *(-?\d+),", packets), np.int64)
 
 
 def _aspect(text: str) -> fractions.Fraction:
@@ -163,7 +173,8 @@ def decode(
             finally:
                 process.kill()  # the reader may have seen enough
         complaints = log.read_text(errors="replace")
-        if process.returncode or complaints:
+        complaints = "\n".join(x for x in complaints.split("\n") if not _TIME_GOES_BACK.search(x))
+        if process.returncode or complaints.strip():
             complain(_reason(complaints))
 
 

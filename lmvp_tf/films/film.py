@@ -278,19 +278,19 @@ class Film(abc.ABC):
         return np.cumsum(missing)
 
     def _lose(self, positions: list[int], asked: int) -> None:
-        """Remembers frames that could not be decoded."""
-        if not positions:
-            return
+        """Remembers frames that could not be decoded, and tells of damage once."""
         self._lost.update(positions)
         why = f" ({self._complaint})" if self._complaint else ""
         if len(positions) == asked:
             raise UserError(
-                f"{shown(self.path)}: not one of {plural(asked, 'frame')} could be decoded"
+                f"{shown(self.path)}: not one of {plural(asked, 'frame')} could be decoded{why}"
             )
-        first = self.timeline.numbers[positions[0]]
-        self._warn(
-            f"damaged: {plural(len(positions), 'frame')} left out, the first is number {first}{why}"
-        )
+        if positions:
+            first = self.timeline.numbers[positions[0]]
+            left_out = f"{plural(len(positions), 'frame')} left out, the first is number {first}"
+            self._warn(f"damaged: {left_out}{why}")
+        elif self._complaint:
+            self._warn(f"damaged{why}: what can be decoded is used")
 
     def _complain(self, text: str) -> None:
         """Keeps what a decoder says of damage, for the warning or error that follows."""

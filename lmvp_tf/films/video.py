@@ -79,15 +79,18 @@ class Video(Film):
         wanted = set(positions.tolist())
         for position, picture in pictures(int(positions[0]), int(positions[-1]), options):
             if position in wanted:
+                wanted.remove(position)  # a damaged film may show a time twice
                 yield position, recolour(picture, options.channels)
 
     def _pictures(
         self, first: int, last: int, options: FrameOptions
     ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
         """Yields (position, picture) by counting from the beginning: the file knows no times."""
-        chosen = f"trim=start_frame={first}:end_frame={last + 1}"
-        for position, (_, picture) in enumerate(self._run(chosen, options), start=first):
-            yield position, picture
+        for position, (_, picture) in enumerate(self._run("null", options)):
+            if position >= first:
+                yield position, picture
+            if position == last:
+                return
 
     def _stamped_pictures(
         self, first: int, last: int, options: FrameOptions
@@ -107,8 +110,7 @@ class Video(Film):
                 if expected and stamp != stamps[first]:
                     break
                 expected = False
-                position = int(np.searchsorted(stamps, stamp))
-                yield position, picture
+                yield int(np.searchsorted(stamps, stamp)), picture
             if not expected:
                 return
 
@@ -127,7 +129,6 @@ class Video(Film):
         yield from ffmpeg.decode(self.path, filters, size, reasons.append, decoder, seek)
         if reasons and seek is None:  # after a seek, complaints may be about what came before
             self._complain(reasons[0])
-            self._warn(f"damaged ({reasons[0]}): what can be decoded is used")
 
     def _filters(self, options: FrameOptions) -> str:
         """The chain of ffmpeg's filters: opaque, crop, scale by area, colours of a screen."""
