@@ -36,8 +36,7 @@ _YEAR_FIRST = re.compile(rf"(?<!\d){_YEAR}(?P<sep>[-_. ]?){_MONTH}(?P=sep){_DATE
 _DAY_FIRST = re.compile(rf"(?<!\d){_DATE}(?P<sep>[-_. ]){_MONTH}(?P=sep){_YEAR}{_TIME}", re.ASCII)
 _MONTH_FIRST = re.compile(rf"(?<!\d){_MONTH}(?P<sep>[-_. ]){_DATE}(?P=sep){_YEAR}{_TIME}", re.ASCII)
 _CLOCK = re.compile(
-    rf"(?<!\d)(?P<h>{_TWO})(?P<colon>[-_.:h]?)(?P<m>{_TWO})(?:[-_.:m]?(?P<s>{_TWO}))?(?!\d)",
-    re.ASCII,
+    r"(?<!\d)(?P<h>\d\d)(?P<colon>[-_.:h]?)(?P<m>\d\d)(?:(?P=colon)(?P<s>\d\d))?(?!\d)", re.ASCII
 )
 
 
