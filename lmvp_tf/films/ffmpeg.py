@@ -137,6 +137,7 @@ def decode(
     path: pathlib.Path,
     filters: str,
     size: tuple[int, int],
+    tick: fractions.Fraction,
     complain: Callable[[str], None],
     decoder: str | None = None,
     seek: float | None = None,
@@ -147,6 +148,7 @@ def decode(
       path: the file.
       filters: a chain of ffmpeg's filters that ends in pictures of that size.
       size: (height, width).
+      tick: the unit of the time stamps, seconds.
       complain: called at the end with what ffmpeg said was wrong, if anything was.
       decoder: ffmpeg's name of it; None: its choice.
       seek: seconds; start at the last key frame before it. None: start at the beginning.
@@ -161,7 +163,8 @@ def decode(
         stamps, log = pathlib.Path(folder) / "stamps", pathlib.Path(folder) / "log"
         command = _command(path, "-v", "level+error", "-max_error_rate", "1", *options)
         command += ["-vf", f"{filters},format=rgb24", "-fps_mode", "passthrough"]
-        command += ["-stats_enc_pre", str(stamps), "-stats_enc_pre_fmt", "{ptsi}"]
+        command += ["-enc_time_base", f"{tick.numerator}:{tick.denominator}"]
+        command += ["-stats_enc_pre", str(stamps), "-stats_enc_pre_fmt", "{pts}"]
         command += ["-f", "rawvideo", "-"]
         with (
             log.open("wb") as errors,

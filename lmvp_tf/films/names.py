@@ -165,8 +165,9 @@ def _readings(stems: Sequence[str]) -> Iterator[_Reading]:
             (doubtful if _may_be_a_counter(regex, stems[0]) else certain).append(reading)
     numbers = list(_numbers(stems))
     alone = [reading for reading in numbers if reading.fields >= _varying(stems)]
-    yield from [*certain, *alone, *doubtful]
-    yield from (reading for reading in numbers if reading not in alone)
+    apart = [reading for reading in doubtful if len(reading.fields) > 1]
+    yield from [*certain, *alone, *apart]
+    yield from [reading for reading in [*numbers, *doubtful] if reading not in [*alone, *apart]]
 
 
 def _varying(stems: Sequence[str]) -> set[int]:

@@ -126,7 +126,9 @@ class Video(Film):
         size = options.height, options.width
         filters = f"{chosen},{self._filters(options)}"
         reasons: list[str] = []
-        yield from ffmpeg.decode(self.path, filters, size, reasons.append, decoder, seek)
+        yield from ffmpeg.decode(
+            self.path, filters, size, stream.tick, reasons.append, decoder, seek
+        )
         if reasons and seek is None:  # after a seek, complaints may be about what came before
             self._complain(reasons[0])
 

@@ -76,7 +76,11 @@ def test_times_are_frames_a_step_apart(stems, fps):
     ("stems", "numbers", "gaps"),
     [
         ([f"f{i}" for i in (0, 5, 10, 20, 25, 30, 35, 50)], [0, 5, 10, 20, 25, 30, 35, 50], [3, 7]),
-        (times("%Y-%m-%d_%H-%M")[:4] + times("%Y-%m-%d_%H-%M")[5:], [*range(4), *range(5, 12)], [4]),
+        (
+            times("%Y-%m-%d_%H-%M")[:4] + times("%Y-%m-%d_%H-%M")[5:],
+            [*range(4), *range(5, 12)],
+            [4],
+        ),
     ],
 )
 def test_what_is_missing_is_a_gap(stems, numbers, gaps):
