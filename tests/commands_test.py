@@ -58,6 +58,8 @@ def test_help_explains_every_flag_without_loading_tensorflow(program):
         (["--workdir=x", "small"], "flags start with --. Received: small"),
         (["--workdir=x", "--set=model.kernel_sise=3"], "did you mean model.kernel_size"),
         (["--workdir=x", "--batch_size=0"], "batch_size must be above 0"),
+        (["--workdir=x", "--size=64x"], "--size is HEIGHTxWIDTH in pixels"),
+        (["--workdir=x\ny"], "characters that cannot be printed, such as a line break"),
     ],
 )
 def test_a_wrong_command_ends_with_one_line_and_code_2(tmp_path, arguments, message):
@@ -81,12 +83,13 @@ def test_missing_digits_are_named_without_a_stack_trace_unless_asked_for(tmp_pat
 
 def test_describe_prints_the_config_and_the_parameters_per_network():
     code, output, _ = run(
-        "run_train.py", "--preset=demo", "--describe", "--set=model.kernel_size=5", "--seed=3"
+        "run_train.py", "--preset=demo", "--describe", "--set=model.kernel_size=5", "--size=48"
     )
     described = json.loads(output)
     assert code == 0
     config = configs.from_dict(described["config"])
-    assert (config.preset, config.model.kernel_size, config.training.seed) == ("demo", 5, 3)
+    assert (config.preset, config.model.kernel_size) == ("demo", 5)
+    assert config.data.frame_shape == (48, 48, 1)
     parameters = described["parameters"]
     assert parameters["total"] == sum(parameters[name] for name in "FCMG")
 

@@ -19,6 +19,8 @@ from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import loop
 from lmvp_tf.training.checkpoint import load_trained
+from lmvp_tf.training.hooks.hook import Hook
+from lmvp_tf.training.hooks.saving import Saving
 from lmvp_tf.training.hooks.stop_signals import StopSignals
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -152,6 +154,37 @@ def test_other_digits_than_the_run_began_with_are_refused(trained, tmp_path):
     np.savez(path, x_train=digits, x_test=digits)
     with pytest.raises(UserError, match="trained on other data"):
         loop.train(configs.replace(config, {"data.path": str(path)}), workdir)
+
+
+def test_data_that_cannot_be_opened_leave_nothing_and_the_corrected_command_works(config, tmp_path):
+    wrong = configs.replace(config, {"data.path": str(tmp_path / "none.npz"), "training.seed": 5})
+    with pytest.raises(UserError, match="none.npz"):
+        loop.train(wrong, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert loop.train(configs.replace(config, {"training.max_steps": 1}), tmp_path / "run")
+
+
+def test_a_run_that_ends_before_phases_begin_says_which(config, tmp_path, capsys):
+    config = configs.replace(config, {"training.max_steps": 1})
+    loop.train(config, tmp_path / "run[1]*")
+    assert "pretrain (from step 2 on) and main (from step 4 on)" in capsys.readouterr().out
+    assert weights(tmp_path / "run[1]*", config)[1] == 1
+
+
+def test_a_failure_ends_every_hook_and_saves_nothing(config, tmp_path, monkeypatch):
+    class Failing(Hook):
+        def after_step(self, run, report):
+            raise RunError("a hook failed")
+
+    closed = []
+    monkeypatch.setattr(StopSignals, "close", lambda hook: closed.append(hook))
+    hooks = [StopSignals(), Saving(), Failing()]
+    monkeypatch.setattr(loop, "make_hooks", lambda: hooks)
+    monkeypatch.setattr(StopSignals, "begin", lambda hook, run: None)
+    with pytest.raises(RunError, match="a hook failed"):
+        loop.train(config, tmp_path / "run")
+    assert closed == hooks[:1]
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_a_damaged_checkpoint_is_named(trained):
