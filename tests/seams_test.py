@@ -1,4 +1,4 @@
-"""One toy of each seam, from outside the package: a class and a line in a registry is all it takes.
+"""One toy of each seam, from outside the package: a class and a registry's line are all it takes.
 
 The programs then train, evaluate, report, export and predict with them.
 """
@@ -17,12 +17,19 @@ from absl import flags
 from keras import ops
 
 import lmvp_tf
+from lmvp_tf import configs
 from lmvp_tf.datasets.base import Dataset, DataSettings
 from lmvp_tf.datasets.registry import DATASETS
+from lmvp_tf.errors import UserError
+from lmvp_tf.export.exporter import Exporter
+from lmvp_tf.export.registry import EXPORTERS
+from lmvp_tf.metrics.metric import FrameMetric
+from lmvp_tf.metrics.registry import METRICS
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import MODELS
 from lmvp_tf.presets.preset import Preset
 from lmvp_tf.recipe import LossConfig, TrainingConfig
+from lmvp_tf.training.checkpoint import load_trained
 from lmvp_tf.training.hooks.hook import Hook
 from lmvp_tf.training.hooks.registry import HOOKS
 from lmvp_tf.training.procedure import Learner, Procedure
@@ -50,7 +57,7 @@ class Bars(Dataset):
     title = "Sliding bars"
     Settings = DataSettings
     presets = {"demo": toy_preset}  # noqa: RUF012
-    columns = ("mse", "psnr", "ssim_tf")
+    columns = ("mse", "toy_metric", "psnr")
     test_size = 5
 
     def __init__(self, settings):
@@ -150,6 +157,27 @@ class EveryThirdStep(Hook):
         self.ended.append(run.step)
 
 
+class Brightest(FrameMetric):
+    """How bright the brightest pixel of a prediction is."""
+
+    title, axis, form, higher_is_better = "brightest", "brightest pixel", ".3f", True
+    protocol = "the largest value of a predicted frame"
+
+    def of_frames(self, truth, prediction):
+        return tf.reduce_max(prediction, axis=[2, 3, 4])
+
+
+class OneArray(Exporter):
+    """All weights in one file, so many times as is asked for in the horizon."""
+
+    reads = frozenset({"horizon"})
+
+    def export(self, workdir, output, options):
+        model, _ = load_trained(workdir, configs.load(workdir / "config.json"))
+        weights = np.concatenate([np.ravel(w) for w in model.get_weights()])
+        np.save(output, np.tile(weights, options.horizon))
+
+
 @pytest.fixture(scope="module")
 def program(load_command):
     """Runs a program as its command line would, in this process; knows the toys."""
@@ -157,6 +185,8 @@ def program(load_command):
         patch.setitem(DATASETS, "toy_data", f"{__name__}.Bars")
         patch.setitem(MODELS, "toy_model", f"{__name__}.OneLayer")
         patch.setitem(PROCEDURES, "toy_procedure", f"{__name__}.TwoPhases")
+        patch.setitem(METRICS, "toy_metric", Brightest())
+        patch.setitem(EXPORTERS, "toy_format", f"{__name__}.OneArray")
         HOOKS.insert(0, f"{__name__}.EveryThirdStep")
 
         def run(name, *arguments):
@@ -205,9 +235,16 @@ def test_it_is_evaluated_and_compared(program, workdir, tmp_path, capsys):
     document = json.loads((workdir / "eval" / "metrics.json").read_text())
     assert (document["dataset"], document["model"]) == ("toy_data", "toy_model")
     assert (document["num_sequences"], document["step"]) == (5, 4)
+    values = document["per_step"]["toy_metric"]
+    assert document["metrics"]["toy_metric"] == pytest.approx(np.mean(values))
+    assert document["floors"]["last_frame"]["toy_metric"] == 1
     program("eval", f"--workdirs={workdir}", f"--report={tmp_path / 'report'}")
-    assert "Sliding bars" in (tmp_path / "report" / "index.html").read_text()
-    assert "toy_model" in capsys.readouterr().out
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "Sliding bars" in page
+    assert "brightest" in page
+    table = capsys.readouterr().out
+    assert "toy_model" in table
+    assert "brightest" in table
 
 
 def test_it_predicts_a_film(program, workdir, tmp_path):
@@ -221,6 +258,14 @@ def test_it_predicts_a_film(program, workdir, tmp_path):
     predicted = np.load(output)
     assert predicted.shape[-4:] == (3, 24, 32, 1)
     assert np.isfinite(predicted).all()
+
+
+def test_a_format_of_ones_own_reads_the_options_that_it_names(program, workdir, tmp_path):
+    arguments = [f"--workdir={workdir}", "--format=toy_format", f"--output={tmp_path / 'a.npy'}"]
+    program("export", *arguments, "--horizon=2")
+    assert np.load(tmp_path / "a.npy").shape == (2 * (25 + 1),)
+    with pytest.raises(UserError, match="--note means nothing to --format=toy_format"):
+        program("export", *arguments, "--note=mine")
 
 
 def test_it_is_exported_and_the_export_predicts(program, workdir, tmp_path):
