@@ -15,7 +15,7 @@ from lmvp_tf import configs
 from lmvp_tf.datasets import bouncing_digits
 from lmvp_tf.datasets.records import builder
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.datasets.video_sources import FrameOptions
+from lmvp_tf.films.options import FrameOptions
 from lmvp_tf.presets import named
 
 _BATCH = 16  # that of preset paper
@@ -168,7 +168,7 @@ def highway_build(quick):
 
 
 def _options(size=64):
-    return builder.BuildOptions(FrameOptions(size), split="fraction:0.8")
+    return builder.BuildOptions(FrameOptions(size, size), split="fraction:0.8")
 
 
 @contextlib.contextmanager

@@ -3,4 +3,4 @@
 from lmvp_tf.commands import build_dataset
 
 if __name__ == "__main__":
-    build_dataset.run()
+    build_dataset.run(build_dataset.HIGHWAY)

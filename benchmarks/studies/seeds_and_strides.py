@@ -29,7 +29,7 @@ def main(runs):
         rows = {row["run"]: row for row in csv.DictReader(file)}
     for name, _, folder in (run.rpartition("=") for run in runs):
         config = configs.load(pathlib.Path(folder) / "config.json")
-        dataset = dataset or reader.open_dataset(HighwaySettings().path)
+        dataset = dataset or reader.open_records(HighwaySettings().path)
         model, trained = load_trained(pathlib.Path(folder), config)
         row = {"run": name, "step": trained.step, "cpu_seconds": round(trained.cpu_seconds)}
         for split, step in STEP.items():
@@ -44,7 +44,9 @@ def main(runs):
 def _ratios(model, data, dataset, split, step):
     """By clip: the MSE of every `step`-th window, and its ratio to the last frame's."""
     stride = {"frame_stride": data.frame_stride}
-    clips = reader.window_index(dataset, split, data.num_frames, step, **stride).clips
+    index = reader.window_index(dataset, split, data.num_frames, step, **stride)
+    names = [recording.name for recording in dataset.index.recordings]
+    clips = np.array(names)[index.recordings()]
     windows = reader.windows(dataset, split, data.num_frames, 16, stride=step, **stride)
     errors = np.concatenate([_errors(model, data, batch) for batch in windows])
     row = {}

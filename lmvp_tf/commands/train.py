@@ -86,8 +86,9 @@ def config_from_flags() -> Config:
     values = {path: value for path, value in values.items() if value is not None}
     values |= _size() | data_flags.values()
     config = named.get(_DATASET.value, _PRESET.value, _MODEL.value)
-    config = configs.replace(config, values | configs.parse_overrides(_SET.value))
-    return configs.validate(dataset_class(config.dataset).resolve(config))
+    values |= configs.parse_overrides(_SET.value)
+    config = configs.replace(config, values)
+    return configs.validate(dataset_class(config.dataset).resolve(config, values))
 
 
 def _size() -> dict[str, int]:

@@ -4,10 +4,16 @@ A change is the same in every frame of a window. What is drawn depends on the se
 number alone, in tf.data and in a step compiled by XLA alike.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import tensorflow as tf
 
 
-def augmented(video, data, seed, number):
+def augmented(
+    video: tf.Tensor, data: Any, seed: int, number: tf.Tensor, shard: tuple[int, int] = (1, 0)
+) -> tf.Tensor:
     """Changes the windows of a batch, each in its own way.
 
     Args:
@@ -17,18 +23,21 @@ def augmented(video, data, seed, number):
         be changed.
       seed: of the run.
       number: of the batch, an int64 scalar.
+      shard: (n, i), the batch is the i-th of n parts of a larger one.
 
     Returns:
       [B, data.num_frames, data.height, data.width, C] in [0, 1].
     """
-    draws = tf.unstack(_uniform((8, tf.shape(video)[0], 1, 1, 1, 1), seed, number))
-    side, top, left, mirror, backwards, contrast, brightness, stride = draws
+    (workers, worker), size = shard, tf.shape(video)[0]
+    draws = _uniform((8, workers * size, 1, 1, 1, 1), seed, number)
+    draws = draws[:, worker * size : (worker + 1) * size]
+    side, top, left, mirror, backwards, contrast, brightness, stride = tf.unstack(draws)
     if data.random_stride:
         stride = 1 + tf.cast(stride[:, 0, 0, 0] * data.random_stride, tf.int32)  # [B, 1]
         video = tf.gather(video, stride * tf.range(data.num_frames), batch_dims=1, axis=1)
     if data.crop < 1:
         side = data.crop + (1 - data.crop) * side
-        video = crop(video, (data.height, data.width), side, top * (1 - side), left * (1 - side))
+        video = crop(video, (data.height, data.width), side, top, left)
     else:
         video = fit(video, data.height, data.width)
     if data.mirror:
@@ -43,31 +52,41 @@ def augmented(video, data, seed, number):
     return video
 
 
-def fit(video, height, width):
-    """Whole frames [B, T, H', W', C], brought to [B, T, H, W, C]."""
+def fit(video: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Frames [B, T, H', W', C] as [B, T, H, W, C]: of another shape, the middle of them."""
     if tuple(video.shape[2:4]) == (height, width):
         return video
-    corner = tf.zeros((tf.shape(video)[0], 1, 1, 1, 1))
-    return crop(video, (height, width), corner + 1, corner, corner)
+    middle = tf.fill((tf.shape(video)[0], 1, 1, 1, 1), 0.5)
+    return crop(video, (height, width), tf.ones_like(middle), middle, middle)
 
 
-def crop(video, size, side, top, left):
-    """Parts of a video in its own aspect ratio, averaged by area to fewer pixels.
+def largest_part(height: int, width: int, size: tuple[int, int]) -> tuple[float, float]:
+    """The largest part of a frame that has the aspect ratio of `size`, as shares of its sides."""
+    tall, wide = size[0] * width, size[1] * height
+    return (1.0, wide / tall) if tall > wide else (tall / wide, 1.0)
+
+
+def crop(
+    video: tf.Tensor, size: tuple[int, int], side: tf.Tensor, top: tf.Tensor, left: tf.Tensor
+) -> tf.Tensor:
+    """Parts of a video in the aspect ratio of the result, averaged by area to fewer pixels.
 
     Args:
       video: [B, T, H', W', C].
       size: (H, W) of the result, at most those of the part.
-      side, top, left: of each window's part, as shares of the frame's sides, [B, 1, 1, 1, 1].
+      side: of each window's part, as a share of the largest that there is, [B, 1, 1, 1, 1].
+      top, left: where each part lies: 0 at the frame's edge, 1 at the opposite one.
 
     Returns:
       [B, T, H, W, C].
     """
-    rows = _shares(top, side, size[0], video.shape[2])
-    columns = _shares(left, side, size[1], video.shape[3])
+    high, wide = largest_part(video.shape[2], video.shape[3], size)
+    rows = _shares(top * (1 - side * high), side * high, size[0], video.shape[2])
+    columns = _shares(left * (1 - side * wide), side * wide, size[1], video.shape[3])
     return tf.einsum("bij,btjkc,blk->btilc", rows, video, columns)
 
 
-def _shares(start, length, size, pixels):
+def _shares(start: tf.Tensor, length: tf.Tensor, size: int, pixels: int) -> tf.Tensor:
     """What part of target pixel i source pixel j is, [B, size, pixels]; each row's sum is 1."""
     scale = (length * pixels / size)[:, 0, 0]
     low = (start * pixels)[:, 0, 0] + scale * tf.range(size, dtype=tf.float32)[:, None]
@@ -76,7 +95,7 @@ def _shares(start, length, size, pixels):
     return tf.maximum(shared, 0.0) / scale
 
 
-def _uniform(shape, seed, number):
+def _uniform(shape: tuple[Any, ...], seed: int, number: tf.Tensor) -> tf.Tensor:
     """Numbers in [0, 1), from integers, because XLA makes other floats of the same bits."""
     bits = tf.random.stateless_uniform(
         shape, (seed, number), minval=None, maxval=None, dtype=tf.uint32, alg="philox"

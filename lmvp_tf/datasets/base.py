@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmvp_tf.errors import UserError
@@ -95,6 +95,7 @@ class Dataset(abc.ABC):
       fingerprint: hex digest of the training data. Two runs with the same one have seen the same.
       has_training: whether there are training sequences; a test set alone can be evaluated.
       test_size: number of sequences in the test set.
+      validation_size: number of sequences to validate by; 0: none; None: without end.
       test_recordings: the recording that each test sequence is from, in order; None: of none.
       overlap: how many neighbouring test sequences share frames, 1 for none: what the bootstrap
         has to keep together.
@@ -117,6 +118,7 @@ class Dataset(abc.ABC):
     fingerprint: str
     has_training: bool = True
     test_size: int
+    validation_size: int | None = None
     test_recordings: list[str] | None = None
     overlap: int = 1
 
@@ -124,10 +126,14 @@ class Dataset(abc.ABC):
     def __init__(self, settings: Any) -> None: ...
 
     @classmethod
-    def resolve(cls, config: Config) -> Config:
+    def resolve(cls, config: Config, given: Collection[str] = ()) -> Config:
         """Fills in what a config leaves to the data, by looking at them.
 
         Called once, before a run begins; what it gives is saved with the run.
+
+        Args:
+          config: the Config.
+          given: paths of the fields that the user set, which stay as they are.
 
         Raises:
           UserError: the data are missing or damaged.
@@ -135,13 +141,17 @@ class Dataset(abc.ABC):
         return config
 
     @abc.abstractmethod
-    def train(self, seed: int, batch_size: int, first_step: int = 0) -> tf.data.Dataset:
+    def train(
+        self, seed: int, batch_size: int, first_step: int = 0, shard: tuple[int, int] = (1, 0)
+    ) -> tf.data.Dataset:
         """Batches without end, [B, T, H, W, C]; batch i depends on (data, seed, i) alone.
 
         Args:
           seed: of the run.
           batch_size: B.
           first_step: i of the first batch: a resumed run goes on where it stopped.
+          shard: (n, i), worker i of n: what the workers draw in a step is disjoint, and together
+            depends on (data, seed, step, n * B) alone.
         """
 
     @abc.abstractmethod

@@ -92,8 +92,10 @@ class MovingMNIST(Dataset):
         self.source = settings.test_file or self.digits.source
         self.fingerprint = self.digits.sha256
 
-    def train(self, seed: int, batch_size: int, first_step: int = 0) -> tf.data.Dataset:
-        return self._dataset(seed, batch_size, "train", first_step)
+    def train(
+        self, seed: int, batch_size: int, first_step: int = 0, shard: tuple[int, int] = (1, 0)
+    ) -> tf.data.Dataset:
+        return self._dataset(seed, batch_size, "train", first_step, shard)
 
     def in_graph(self, seed: int, batch_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
         digits = tf.Variable(self.digits.train, trainable=False, name="digits")
@@ -126,10 +128,15 @@ class MovingMNIST(Dataset):
             bouncing_digits.check_test_hash(self.fingerprint, num_sequences, frames_sha256)
 
     def _dataset(
-        self, seed: int, batch_size: int, split: str, first_step: int = 0
+        self,
+        seed: int,
+        batch_size: int,
+        split: str,
+        first_step: int = 0,
+        shard: tuple[int, int] = (1, 0),
     ) -> tf.data.Dataset:
         return bouncing_digits.dataset(
-            self.digits.train, seed, batch_size, split, first_step, **self._format()
+            self.digits.train, seed, batch_size, split, first_step, shard, **self._format()
         )
 
     def _format(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DATASETS = {
     "moving_mnist": "lmvp_tf.datasets.moving_mnist.MovingMNIST",
     "highway": "lmvp_tf.datasets.highway.Highway",
+    "video": "lmvp_tf.datasets.video.Video",
 }
 
 

@@ -55,7 +55,7 @@ def test_whole_frames_are_averaged_by_area(video, size):
 
 def test_a_square_is_cut_out_and_averaged_by_area(video):
     found = crop(
-        tf.constant(video[:1]), (5, 5), as_column(12 / 16), as_column(1 / 16), as_column(0.25)
+        tf.constant(video[:1]), (5, 5), as_column(12 / 16), as_column(0.25), as_column(1.0)
     )
     expected = tf.image.resize(video[0, :, 1:13, 4:16], (5, 5), method="area")
     np.testing.assert_allclose(found[0], expected, atol=1e-6)

@@ -1,6 +1,7 @@
 """The dataset that a config names: Highway's training, validation and test windows."""
 
-import h5py
+import hashlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,8 +9,8 @@ import tensorflow as tf
 from lmvp_tf import configs
 from lmvp_tf.datasets.records import builder
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import UserError
+from lmvp_tf.films.options import FrameOptions
 
 T = 6
 
@@ -19,11 +20,10 @@ def build(folder, channels=1):
     rng = np.random.default_rng(0)
     for name, count in {"drive": 100, "other": 8}.items():
         frames = rng.integers(0, 256, (count, channels, 16, 16), np.uint8)
-        with h5py.File(folder / f"{name}.h5", "w") as file:
-            file["highway_L"] = frames
-    inputs = [folder / "drive.h5", folder / "other.h5"]
+        np.save(folder / f"{name}.npy", frames.transpose(0, 3, 2, 1))
+    inputs = [folder / "drive.npy", folder / "other.npy"]
     options = builder.BuildOptions(
-        FrameOptions(size=16, channels=channels), "test:drive@80-,other", validation=0.25
+        FrameOptions(16, 16, channels=channels), "test:drive@80-,other", validation="0.25"
     )
     builder.build(inputs, folder / "data", options)
     return folder / "data"
@@ -51,8 +51,43 @@ def pixels(batches):
 
 
 def windows_of(videos, split):
-    frames = videos.dataset.splits[split].frames
+    frames = videos.records.splits[split].frames
     return np.stack([frames[i : i + T] for i in range(len(frames) - T + 1)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "digest"),
+    [
+        ({}, "8620a4a07ca19731374935f0d0b46a8755161a839f8ab3a02a7761a7d9728732"),
+        (
+            {"frame_stride": 2, "mirror": True, "reverse": True},
+            "1a0302314030245e155fa5d7b2caa43c6986bb3f91c20286d4f734784942e433",
+        ),
+        (
+            {"random_stride": 3, "mirror": True},
+            "d88db194717bc3d5d04e9e1b7073941346fcecc3101b4527443cc287529595f8",
+        ),
+    ],
+)
+@pytest.mark.parametrize("cache_mib", [1024, 0])
+def test_the_published_runs_saw_these_batches_in_this_order(path, changes, digest, cache_mib):
+    """The digests are of the program that trained them; from memory and from disk alike."""
+    videos = open_dataset(data_config(path, cache_mib=cache_mib, **changes))
+    batches = pixels(videos.train(seed=3, batch_size=8).take(9).as_numpy_iterator())
+    assert hashlib.sha256(batches.tobytes()).hexdigest() == digest
+
+
+def test_the_published_data_have_this_fingerprint(path):
+    fingerprint = "6145572867a73b20f9b4a812b0e72d3c058e16851e124e799d90f5e5872ba3be"
+    assert open_dataset(data_config(path)).fingerprint == fingerprint
+
+
+def test_workers_share_the_changed_batches_of_one(path):
+    videos = open_dataset(data_config(path, mirror=True, random_stride=2, contrast=0.3))
+    whole = list(videos.train(3, 6, first_step=2).take(3).as_numpy_iterator())
+    parts = [videos.train(3, 2, 2, (3, i)).take(3).as_numpy_iterator() for i in range(3)]
+    for batch, *together in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(np.concatenate(together), batch)
 
 
 def test_no_split_leaves_the_autotuner_to_hold_up_the_end_of_a_run(path, digits_file):
@@ -104,12 +139,12 @@ def test_without_mirror_no_window_is_turned(path):
 def test_every_split_is_read_with_the_frame_stride_of_the_config(path):
     videos = open_dataset(data_config(path, frame_stride=2))
     assert videos.source.endswith("50 training windows of 6 frames, 10 test windows")
-    frames = videos.dataset.splits["test"].frames[:20]
+    frames = videos.records.splits["test"].frames[:20]
     expected = np.stack([frames[i : i + 2 * T : 2] for i in range(10)])
     np.testing.assert_array_equal(pixels(videos.test()), expected)
-    frames = videos.dataset.splits["validation"].frames
+    frames = videos.records.splits["validation"].frames
     np.testing.assert_array_equal(pixels(videos.validation(1, 1)), frames[None, : 2 * T : 2])
-    frames = videos.dataset.splits["train"].frames
+    frames = videos.records.splits["train"].frames
     plain = {frames[i : i + 2 * T : 2].tobytes() for i in range(50)}
     drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
     assert {window.tobytes() for window in drawn} <= plain
@@ -118,7 +153,7 @@ def test_every_split_is_read_with_the_frame_stride_of_the_config(path):
 def test_training_windows_of_random_strides_are_windows_of_those_strides(path):
     videos = open_dataset(data_config(path, frame_stride=2, random_stride=3))
     assert videos.source.endswith("45 training windows of 6 frames, 10 test windows")
-    frames = videos.dataset.splits["train"].frames
+    frames = videos.records.splits["train"].frames
     strides = {frames[i:][: 6 * s : s].tobytes(): s for i in range(45) for s in (1, 2, 3)}
     drawn = pixels(videos.train(seed=3, batch_size=8).take(6).as_numpy_iterator())
     assert {strides[window.tobytes()] for window in drawn} == {1, 2, 3}
@@ -134,9 +169,9 @@ def test_frames_larger_than_the_config_wants_are_averaged(path):
 
 
 def test_frames_or_squares_with_too_few_pixels_are_refused(path):
-    with pytest.raises(UserError, match=r"16x16 pixels.*wants 32.*or build it with --size=32"):
+    with pytest.raises(UserError, match=r"16x16 pixels.*wants 32.*or build it with --size=32x32"):
         open_dataset(data_config(path, size=32))
-    with pytest.raises(UserError, match=r"crop=0.4 of .* 16 pixels.* 8.*data.crop=0.5, or build"):
+    with pytest.raises(UserError, match=r"crop=0.4 of .*16x16 pixels.* 8x8.*data.crop=0.5, or"):
         open_dataset(data_config(path, size=8, crop=0.4))
 
 
@@ -165,7 +200,7 @@ def test_damage_is_refused_or_left_out_as_the_config_says(path):
     with pytest.raises(UserError, match=f"{shard.name}, record 59.*--skip_corrupt"):
         open_dataset(data_config(path))
     videos = open_dataset(data_config(path, skip_corrupt=True))
-    assert videos.dataset.lost == 1
+    assert videos.records.lost == 1
     assert "54 training windows" in videos.source
 
 

@@ -1,30 +1,39 @@
-"""Builds a Highway dataset: sources -> frames -> segments -> TFRecord shards and dataset.json.
+"""Builds a data set of films: films -> frames -> segments -> TFRecord shards and dataset.json.
 
 A build works in a hidden folder inside its output folder. Only when everything is written are the
 shards moved to their places, between removing the old `dataset.json` and writing the new one: a
-folder with a `dataset.json` is a complete dataset, whenever a build is interrupted.
+folder with a `dataset.json` is a complete data set, whenever a build is interrupted.
 """
+
+from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
-import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
+from PIL import Image
 
 from lmvp_tf import files
-from lmvp_tf.datasets import video_sources
-from lmvp_tf.datasets.records import contact_sheet, segments, tfrecords
-from lmvp_tf.datasets.records.tfrecords import INDEX, SPLITS
+from lmvp_tf.datasets.records import contact_sheet, index, segments, splits, spool
+from lmvp_tf.datasets.records.index import SPLITS
+from lmvp_tf.datasets.records.tfrecords import SplitWriter
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.films.film import Film, shown
+from lmvp_tf.films.find import PathLike, open_films
+from lmvp_tf.films.options import FrameOptions
 
 SHEET = "contact_sheet.png"
 WINDOW = 6  # frames of the windows that the summary counts: 3 in, 3 out
 _STAGING = ".building-"
+_MANY = 20  # recordings: of more the summary shows the totals alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,95 +42,98 @@ class BuildOptions:
 
     Attributes:
       frames: FrameOptions.
-      split: see segments.SPLIT_SYNTAX.
-      validation: share of each clip's training frames, at their end, that become validation.
-      overwrite: a complete dataset of other parameters may be replaced.
+      split: see splits.SPLIT_SYNTAX.
+      validation: see splits.VALIDATION_SYNTAX.
+      overwrite: a complete data set of other parameters may be replaced.
       progress: show a progress bar on stdout.
     """
 
-    frames: video_sources.FrameOptions
+    frames: FrameOptions
     split: str
-    validation: float = 0.05
+    validation: str = "0.05"
     overwrite: bool = False
     progress: bool = False
 
 
-def build(inputs, output, options):
-    """Builds the dataset.
+def build(inputs: Sequence[PathLike], output: PathLike, options: BuildOptions) -> dict[str, Any]:
+    """Builds the data set.
 
     Args:
-      inputs: paths of videos, folders of numbered frames and HDF5 files, in order.
+      inputs: what lmvp_tf.films.find.open_films opens, in order.
       output: the folder to write to.
       options: BuildOptions.
 
     Returns:
-      What `dataset.json` holds, as a dict.
+      What `dataset.json` holds.
 
     Raises:
-      UserError: an input or an option cannot be used, or `output` holds another dataset.
+      UserError: an input or an option cannot be used, or `output` holds another data set.
       RunError: a file cannot be written.
     """
+    return build_films(open_inputs(inputs), inputs, pathlib.Path(output), options)
+
+
+def open_inputs(inputs: Sequence[PathLike]) -> list[Film]:
+    """The films in the inputs, at least one.
+
+    Raises:
+      UserError: there is no input, or no film in one.
+    """
     if not inputs:
-        raise UserError("give at least one --input: a video, a folder of frames, or an HDF5 file")
-    inputs = [pathlib.Path(path) for path in inputs]
-    output = pathlib.Path(output)
-    names = clip_names(inputs)
-    rule = segments.parse_split(options.split, names, options.validation)
+        raise UserError("give at least one --input: a video, a folder of frames, an array, ...")
+    found = open_films(inputs)
+    if not found:
+        raise UserError(f"no film in {', '.join(map(str, inputs))}")
+    return found
+
+
+def build_films(
+    films: list[Film], inputs: Sequence[PathLike], output: pathlib.Path, options: BuildOptions
+) -> dict[str, Any]:
+    """`build`, of films that were opened already."""
+    rule = splits.parse(options.split, options.validation, [film.name for film in films])
     parameters = _parameters(inputs, options)
     _refuse_other(output, parameters, options.overwrite)
+    for film in films:  # before an hour is spent on the others
+        options.frames.box(film.width, film.height, shown(film.path))
     with _staging_folder(output) as staging:
-        clips, shards, rows = _write_clips(inputs, names, rule, staging, options)
+        recordings, writers, rows = _write_recordings(films, rule, staging, options)
         contact_sheet.write(staging / SHEET, rows)
-        index = _index(parameters, clips, shards)
-        _publish(staging, output, index)
-    return index
+        content = _content(parameters, options.frames, recordings, writers)
+        _publish(staging, output, content)
+    return content
 
 
-def clip_names(inputs):
-    """A name for each input: what comes before its ending, made safe, and unique by -2, -3, ..."""
-    names = []
-    for path in inputs:
-        stem = re.sub(r"[^\w.-]", "_", path.stem if path.is_file() else path.resolve().name)
-        name, copy = stem, 1
-        while name in names:
-            copy += 1
-            name = f"{stem}-{copy}"
-        names.append(name)
-    return names
-
-
-def _parameters(inputs, options):
-    """What makes one dataset differ from another, as JSON holds it."""
-    frames = dataclasses.asdict(options.frames)
+def _parameters(inputs: Sequence[PathLike], options: BuildOptions) -> dict[str, Any]:
+    """What makes one data set differ from another, as JSON holds it."""
     return {
-        "inputs": [path.resolve().name for path in inputs],
-        **frames,
-        "crop": frames["crop"] if isinstance(frames["crop"], str) else list(frames["crop"]),
+        "inputs": [pathlib.Path(path).resolve().name for path in inputs],
+        **index.films_to_json(options.frames),
         "split": options.split,
         "validation": options.validation,
     }
 
 
-def _refuse_other(output, parameters, overwrite):
-    """Raises UserError where a complete dataset of other parameters would be lost."""
-    index = output / INDEX
-    if overwrite or not index.exists():
+def _refuse_other(output: pathlib.Path, parameters: dict[str, Any], overwrite: bool) -> None:
+    """Raises UserError where a complete data set of other parameters would be lost."""
+    file = output / index.FILE
+    if overwrite or not file.exists():
         return
     try:
-        found = json.loads(index.read_text(encoding="utf-8")).get("parameters", {})
+        found = json.loads(file.read_text(encoding="utf-8")).get("parameters", {})
     except (ValueError, AttributeError) as error:
-        raise UserError(f"{index}: damaged; --overwrite replaces the dataset") from error
+        raise UserError(f"{file}: damaged; --overwrite replaces the data set") from error
     other = [key for key in parameters if parameters[key] != found.get(key)]
     if other:
         key = other[0]
         raise UserError(
-            f"{output} holds a dataset with {key}={found.get(key)}, asked for is "
+            f"{output} holds a data set with {key}={found.get(key)}, asked for is "
             f"{parameters[key]}: give another --output, or --overwrite to replace it"
         )
 
 
 @contextlib.contextmanager
-def _staging_folder(output):
+def _staging_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder inside `output`, gone afterwards; an interrupted build's goes first."""
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -134,76 +146,73 @@ def _staging_folder(output):
         yield pathlib.Path(name)
 
 
-def _write_clips(inputs, names, rule, staging, options):
-    """Reads each clip and writes its shards; one clip's frames are in memory at a time."""
-    clips, shards, rows = [], [], []
-    before = 0
-    for clip_id, (path, name) in enumerate(zip(inputs, names, strict=True)):
-        clip = _read_clip(path, name, options)
-        splits = rule.assign(name, clip.numbers, before)
-        before += len(clip.frames)
-        found = segments.analyse(clip, splits)
-        facts = {"clip_id": clip_id, "clip": name, "source": clip.source, "fps": clip.fps}
-        for segment_id, segment in enumerate(found.segments):
-            shards += _write_segment(clip, segment, segment_id, facts, staging)
-        clips.append(_clip_entry(clip, found, facts))
-        rows.append(contact_sheet.clip_row(name, clip, found))
-    return clips, shards, rows
+def _write_recordings(
+    films: list[Film], rule: splits.SplitRule, staging: pathlib.Path, options: BuildOptions
+) -> tuple[list[dict[str, Any]], dict[str, SplitWriter], list[Image.Image]]:
+    """Reads each film and writes its frames to the shards of their splits."""
+    recordings, rows, before = [], [], 0
+    pictured = contact_sheet.shown(len(films))
+    writers = {split: SplitWriter(staging, split) for split in SPLITS}
+    with spool.open_file(staging) as file, _progress(len(films), options.progress) as progress:
+        for number, film in enumerate(films):
+            recording = spool.Spool(film, options.frames, file, progress(film, options.frames))
+            assigned = rule.assign(film.name, recording.numbers, before)
+            before += len(recording)
+            found = segments.analyse(recording.changes, recording.gaps, assigned)
+            for i, segment in enumerate(found.segments):
+                for position in segment.positions.tolist():
+                    frame, place = recording.frame(position), int(recording.numbers[position])
+                    writers[segment.split].write(frame, place, number, i, film.name)
+            recordings.append(_entry(recording, found))
+            if number in pictured:
+                rows.append(contact_sheet.row(film.name, recording, found))
+    for writer in writers.values():
+        writer.close()
+    return recordings, writers, rows
 
 
-def _read_clip(path, name, options):
-    """Reads a clip, with a progress bar where somebody can see it."""
-    if not (options.progress and sys.stdout.isatty()):
-        return video_sources.read_clip(path, options.frames)
-    print(name)
-    bar = keras.utils.Progbar(None, interval=0.2, unit_name="frame")
+@contextlib.contextmanager
+def _progress(
+    num_films: int, wanted: bool
+) -> Iterator[Callable[[Film, FrameOptions], Callable[[int], None]]]:
+    """A bar where somebody can see it: over the frames of one film, or over many films."""
+    if not (wanted and sys.stdout.isatty()):
+        yield lambda film, options: lambda done: None
+        return
+    many = num_films > 1
+    bar = keras.utils.Progbar(
+        num_films if many else None, interval=0.2, unit_name="film" if many else "frame"
+    )
+    begun = 0
 
-    def show(done, expected):
-        bar.target = max(done + 1, expected)
-        bar.update(done, finalize=False)
+    def next_film(film: Film, options: FrameOptions) -> Callable[[int], None]:
+        nonlocal begun
+        begun += 1
+        if many:
+            bar.update(begun, finalize=begun == num_films)
+            return lambda done: None
+        bar.target = film.count(options)
+        return lambda done: bar.update(done, finalize=False)
 
-    clip = video_sources.read_clip(path, options.frames, show)
-    bar.target = len(clip.frames)
-    bar.update(bar.target, finalize=True)
-    return clip
-
-
-def _write_segment(clip, segment, segment_id, facts, folder):
-    """Writes a segment in shards of up to SHARD_FRAMES frames. Returns a list of Shard."""
-    entries = []
-    for start in range(0, len(segment.positions), tfrecords.SHARD_FRAMES):
-        positions = segment.positions[start : start + tfrecords.SHARD_FRAMES]
-        numbers = clip.numbers[positions]
-        file = f"{segment.split}-{facts['clip']}-{numbers[0]:07d}.tfrecord"
-        digest = tfrecords.write_shard(folder / file, clip.frames[positions], numbers, facts)
-        entries.append(
-            tfrecords.Shard(
-                file=file,
-                split=segment.split,
-                clip=facts["clip"],
-                segment=segment_id,
-                first_frame=int(numbers[0]),
-                frames=len(positions),
-                sha256=digest,
-            )
-        )
-    return entries
+    yield next_film
+    if not many:
+        print()
 
 
-def _clip_entry(clip, found, facts):
-    """What dataset.json says about a clip."""
-    lengths = {split: [] for split in SPLITS}
+def _entry(recording: spool.Spool, found: segments.Analysis) -> dict[str, Any]:
+    """What dataset.json says about a recording."""
+    lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
     for segment in found.segments:
         lengths[segment.split].append(len(segment.positions))
     return {
-        "name": facts["clip"],
-        "source": clip.source,
-        "fps": clip.fps,
-        "frames_read": len(clip.frames),
+        "name": recording.film.name,
+        "source": os.fsencode(recording.film.path.name).decode(errors="replace"),
+        "fps": recording.fps,
+        "frames_read": len(recording),
         "repeats": len(found.repeats),
         "frozen": found.frozen,
-        "gaps": len(clip.gaps),
-        "cuts": clip.numbers[found.cuts].tolist(),
+        "gaps": len(recording.gaps),
+        "cuts": recording.numbers[found.cuts].tolist(),
         "unused": found.unused,
         "splits": {
             split: {
@@ -215,41 +224,52 @@ def _clip_entry(clip, found, facts):
     }
 
 
-def _index(parameters, clips, shards):
+def _content(
+    parameters: dict[str, Any],
+    frames: FrameOptions,
+    recordings: list[dict[str, Any]],
+    writers: dict[str, SplitWriter],
+) -> dict[str, Any]:
     """The content of dataset.json."""
     totals = {
         split: {
-            key: sum(clip["splits"][split][key] for clip in clips) for key in ("frames", "windows")
+            key: sum(recording["splits"][split][key] for recording in recordings)
+            for key in ("frames", "windows")
         }
         for split in SPLITS
     }
     return {
-        "format": tfrecords.FORMAT,
-        "version": tfrecords.FORMAT_VERSION,
+        "format": index.FORMAT,
+        "version": index.VERSION,
         "parameters": parameters,
+        "films": index.films_to_json(frames),
         "window": WINDOW,
         "splits": totals,
-        "clips": clips,
-        "shards": [dataclasses.asdict(shard) for shard in shards],
+        "recordings": recordings,
+        "shards": [dataclasses.asdict(s) for writer in writers.values() for s in writer.shards],
+        "runs": {
+            split: [list(dataclasses.astuple(run)) for run in writer.runs]
+            for split, writer in writers.items()
+        },
     }
 
 
-def _publish(staging, output, index):
+def _publish(staging: pathlib.Path, output: pathlib.Path, content: dict[str, Any]) -> None:
     """Moves a finished build to its place; dataset.json goes first and comes last."""
-    new = [shard["file"] for shard in index["shards"]]
+    new = [shard["file"] for shard in content["shards"]]
     try:
-        stale = _listed_shards(output / INDEX) - set(new)
-        (output / INDEX).unlink(missing_ok=True)
+        stale = _listed_shards(output / index.FILE) - set(new)
+        (output / index.FILE).unlink(missing_ok=True)
         for file in [*new, SHEET]:
             (staging / file).replace(output / file)
         for file in stale:
             (output / file).unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"cannot write to {output}: {error.strerror}") from error
-    files.write_json(output / INDEX, index)
+    files.write_json(output / index.FILE, content)
 
 
-def _listed_shards(path):
+def _listed_shards(path: pathlib.Path) -> set[str]:
     """Names of the shards of a dataset.json; none where it is missing or damaged."""
     try:
         shards = json.loads(path.read_text(encoding="utf-8"))["shards"]
@@ -258,35 +278,34 @@ def _listed_shards(path):
         return set()
 
 
-def summary(index):
-    """The counts of a dataset as lines of text.
+def summary(content: dict[str, Any]) -> str:
+    """The counts of a data set as lines of text.
 
     Args:
-      index: what `build` returns.
+      content: what `build` returns.
     """
-    lines = [
-        f"{'clip':24}{'read':>8}{'repeats':>9}{'cuts':>6}{'gaps':>6}{'unused':>8}" + _split_titles()
-    ]
-    for clip in index["clips"]:
-        counts = f"{clip['frames_read']:8}{clip['repeats']:9}{len(clip['cuts']):6}"
-        counts += f"{clip['gaps']:6}{clip['unused']:8}"
-        lines.append(f"{clip['name'][:23]:24}{counts}" + _split_counts(clip["splits"]))
-    lines.append(f"{'all':61}" + _split_counts(index["splits"]))
-    lines.append(f"Under each split: frames / windows of {index['window']} frames.")
-    for clip in index["clips"]:
-        if clip["cuts"]:
-            shown = ", ".join(str(number) for number in clip["cuts"][:20])
-            more = " ..." if len(clip["cuts"]) > 20 else ""
-            lines.append(f"{clip['name']}: cuts at frame {shown}{more}")
-        if clip["frozen"]:
-            lines.append(f"{clip['name']}: {clip['frozen']} frozen pictures")
+    titles = "".join(f"{split:>18}" for split in SPLITS)
+    recordings = content["recordings"]
+    listed = recordings if len(recordings) <= _MANY else []
+    heading = f"{'recording':24}{'read':>8}{'repeats':>9}{'cuts':>6}{'gaps':>6}{'unused':>8}"
+    lines = [heading + titles]
+    for entry in listed:
+        counts = f"{entry['frames_read']:8}{entry['repeats']:9}{len(entry['cuts']):6}"
+        counts += f"{entry['gaps']:6}{entry['unused']:8}"
+        lines.append(f"{entry['name'][:23]:24}{counts}" + _split_counts(entry["splits"]))
+    name = "all" if listed else f"all {len(recordings)} recordings"
+    lines.append(f"{name:61}" + _split_counts(content["splits"]))
+    lines.append(f"Under each split: frames / windows of {content['window']} frames.")
+    for entry in listed:
+        if entry["cuts"]:
+            numbers = ", ".join(str(number) for number in entry["cuts"][:20])
+            more = " ..." if len(entry["cuts"]) > 20 else ""
+            lines.append(f"{entry['name']}: cuts at frame {numbers}{more}")
+        if entry["frozen"]:
+            lines.append(f"{entry['name']}: {entry['frozen']} frozen pictures")
     return "\n".join(lines)
 
 
-def _split_titles():
-    return "".join(f"{split:>18}" for split in SPLITS)
-
-
-def _split_counts(splits):
-    texts = (f"{counts['frames']} / {counts['windows']}" for counts in splits.values())
+def _split_counts(counts: dict[str, dict[str, int]]) -> str:
+    texts = (f"{part['frames']} / {part['windows']}" for part in counts.values())
     return "".join(f"{text:>18}" for text in texts)

@@ -1,88 +1,157 @@
-"""The files of a Highway dataset: TFRecord shards, and `dataset.json` that lists them.
+"""TFRecord shards of frames: writing them, and reading any record of them.
 
-One record is one frame, as raw pixels: raw, because a dataset is read into memory once and 64 x 64
-pixels compress by less than half; one frame, so that damage costs no more than that.
+One record is one frame, as raw pixels: raw, because frames are read again in every epoch and small
+ones compress by less than half; one frame, so that damage costs no more than that.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import hashlib
+import pathlib
 import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import google_crc32c
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from lmvp_tf.errors import RunError
-from lmvp_tf.files import atomic_path
 
-INDEX = "dataset.json"
-FORMAT = "lmvp_tf highway"
-FORMAT_VERSION = 1
-SPLITS = ("train", "validation", "test")
-SHARD_FRAMES = 512  # at most
+SHARD_BYTES = 64 * 2**20  # a shard is closed when it has so many
+HEADER, FOOTER = 12, 4  # bytes around a record
+_BLOCK = 2**20
+
+Pixels = npt.NDArray[np.uint8]
+Shape = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """What dataset.json says about a shard.
+    """A file of records.
 
     Attributes:
-      file: its name, in the dataset's folder.
+      file: its name, in the data set's folder.
       split: "train", "validation" or "test".
-      clip: name of the clip it is from.
-      segment: which of the clip's segments; consecutive shards of one segment are contiguous.
-      first_frame: number of its first frame in the source.
       frames: how many it has.
+      bytes: its size.
       sha256: of the file, in hex.
     """
 
     file: str
     split: str
-    clip: str
-    segment: int
-    first_frame: int
     frames: int
+    bytes: int
     sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Records of equal length, one behind the other in a shard, whose frames follow each other.
+
+    Attributes:
+      shard: index among the shards of the split.
+      recording: index of the recording.
+      segment: which of the recording's segments: frames of two runs of one segment follow each
+        other too.
+      frames: how many.
+      offset: of the first record in its shard, bytes.
+      length: of a record, header and footer included, bytes.
+    """
+
+    shard: int
+    recording: int
+    segment: int
+    frames: int
+    offset: int
+    length: int
 
 
 class BadRecord(ValueError):
     """A record that cannot be used; the message says why."""
 
 
-def write_shard(path, frames, numbers, facts):
-    """Writes contiguous frames of one clip, under a temporary name until the shard is whole.
+class SplitWriter:
+    """Writes the frames of one split, recording after recording, in shards of about SHARD_BYTES."""
 
-    Args:
-      path: the file to write.
-      frames: uint8 [N, H, W, C].
-      numbers: int64 [N], their numbers in the source.
-      facts: dict with the clip's `clip_id` (int), `clip` (its name), `source` (str), `fps` (float).
+    def __init__(self, folder: pathlib.Path, split: str) -> None:
+        self.shards: list[Shard] = []
+        self.runs: list[Run] = []
+        self._folder, self._split = folder, split
+        self._writer: tf.io.TFRecordWriter | None = None
+        self._frames = self._bytes = 0
 
-    Returns:
-      sha256 of the file, in hex.
+    def write(self, frame: Pixels, number: int, recording: int, segment: int, name: str) -> None:
+        """Appends a frame.
 
-    Raises:
-      RunError: it cannot be written.
-    """
-    try:
-        with atomic_path(path) as temporary:
-            with tf.io.TFRecordWriter(str(temporary)) as writer:
-                for frame, number in zip(frames, numbers, strict=True):
-                    writer.write(_encode(frame, number, facts))
-            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    except tf.errors.OpError as error:
-        raise RunError(f"cannot write {path}: {error.message}") from error
-    return digest
+        Args:
+          frame: uint8 [H, W, C].
+          number: its number in the film.
+          recording: index of the recording.
+          segment: which of the recording's segments it is in.
+          name: the recording's.
+
+        Raises:
+          RunError: it cannot be written.
+        """
+        record = _encode(frame, number, name)
+        length = HEADER + len(record) + FOOTER
+        if self._bytes and self._bytes + length > SHARD_BYTES:
+            self.close()
+        try:
+            if self._writer is None:
+                self._writer = tf.io.TFRecordWriter(str(self._folder / self._file))
+            self._writer.write(record)
+        except tf.errors.OpError as error:
+            raise RunError(f"cannot write {self._folder / self._file}: {error.message}") from error
+        run = Run(len(self.shards), recording, segment, 1, self._bytes, length)
+        last = self.runs[-1] if self.runs else None
+        if last and dataclasses.replace(last, frames=1, offset=run.offset) == run:
+            self.runs[-1] = dataclasses.replace(last, frames=last.frames + 1)
+        else:
+            self.runs.append(run)
+        self._frames += 1
+        self._bytes += length
+
+    @property
+    def _file(self) -> str:
+        return f"{self._split}-{len(self.shards):05d}.tfrecord"
+
+    def close(self) -> None:
+        """Ends the current shard.
+
+        Raises:
+          RunError: it cannot be written.
+        """
+        if self._writer is None:
+            return
+        path = self._folder / self._file
+        try:
+            self._writer.close()
+            digest = file_sha256(path)
+        except (tf.errors.OpError, OSError) as error:
+            raise RunError(f"cannot write {path}: {error}") from error
+        self.shards.append(Shard(self._file, self._split, self._frames, self._bytes, digest))
+        self._writer, self._frames, self._bytes = None, 0, 0
 
 
-def _encode(frame, number, facts):
+def file_sha256(path: pathlib.Path) -> str:
+    """The SHA-256 of a file, in hex; read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _encode(frame: Pixels, number: int, name: str) -> bytes:
     height, width, channels = frame.shape
     features = {
-        "frame": tf.train.Feature(bytes_list=tf.train.BytesList(value=[frame.tobytes()])),
-        "fps": tf.train.Feature(float_list=tf.train.FloatList(value=[facts["fps"]])),
-        "clip": _text(facts["clip"]),
-        "source": _text(facts["source"]),
-        "clip_id": _integer(facts["clip_id"]),
+        "frame": _text(frame.tobytes()),
+        "recording": _text(name.encode()),
         "number": _integer(number),
         "height": _integer(height),
         "width": _integer(width),
@@ -92,95 +161,106 @@ def _encode(frame, number, facts):
     return example.SerializeToString(deterministic=True)
 
 
-def _text(value):
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+def _text(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def _integer(value):
+def _integer(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
 
 
-def read_shard(data, shape, intact):
+def read_shard(path: pathlib.Path, shape: Shape) -> Iterator[Pixels | BadRecord]:
     """Reads the records of a shard one by one.
 
     Args:
-      data: the file's bytes.
+      path: the file.
       shape: (H, W, C) that every frame must have.
-      intact: the file's sha256 is what it was when it was written, so its checksums need no look.
 
     Yields:
-      (frame, number) for each record: uint8 [H, W, C] and an int; or a BadRecord in its place. A
-      record whose length is damaged or cut off ends the shard: where the next begins is unknown.
+      uint8 [H, W, C] of each record, or a BadRecord in its place. A record whose length is damaged
+      or cut off ends the shard: where the next begins is unknown.
     """
-    position = 0
-    while position < len(data):
-        header = data[position : position + 12]
-        if len(header) < 12:
-            yield BadRecord("the file ends inside it")
-            return
-        length, header_crc = struct.unpack("<QI", header)
-        if not intact and masked_crc32c(header[:8]) != header_crc:
-            yield BadRecord("bad CRC of its length")
-            return
-        body = data[position + 12 : position + 12 + length]
-        footer = data[position + 12 + length : position + 16 + length]
-        if len(footer) < 4:
-            yield BadRecord("the file ends inside it")
-            return
-        position += 16 + length
-        try:
-            if not intact and masked_crc32c(body) != struct.unpack("<I", footer)[0]:
-                raise BadRecord("bad CRC of its data")
-            yield _decode(body, shape)
-        except BadRecord as error:
-            yield error
+    with path.open("rb") as file:
+        while header := file.read(HEADER):
+            try:
+                body = file.read(_body_length(header) + FOOTER)
+            except BadRecord as error:
+                yield error
+                return
+            if len(body) < _body_length(header) + FOOTER:
+                yield BadRecord("the file ends inside it")
+                return
+            try:
+                yield decode(header + body, shape)
+            except BadRecord as error:
+                yield error
 
 
-def _decode(body, shape):
-    """(frame, number) of one serialized Example."""
+def record_lengths(path: pathlib.Path) -> list[int]:
+    """The lengths of a shard's records, header and footer included, from their headers alone.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    lengths = []
+    with path.open("rb") as file:
+        while len(header := file.read(HEADER)) == HEADER:
+            try:
+                lengths.append(HEADER + _body_length(header) + FOOTER)
+            except BadRecord:
+                break
+            file.seek(lengths[-1] - HEADER, 1)
+    return lengths
+
+
+def decode(record: bytes, shape: Shape) -> Pixels:
+    """The frame of a record, header and footer included, as uint8 [H, W, C].
+
+    Raises:
+      BadRecord: a checksum is wrong, or there is no such frame in it.
+    """
+    body = record[HEADER:-FOOTER]
+    if len(record) < HEADER + FOOTER:
+        raise BadRecord("the file ends inside it")
+    if _body_length(record[:HEADER]) != len(body):
+        raise BadRecord("another record than the index says")
+    if _masked_crc32c(body) != struct.unpack("<I", record[-FOOTER:])[0]:
+        raise BadRecord("bad CRC of its data")
     try:
         feature = tf.train.Example.FromString(body).features.feature
     except DecodeError as error:
         raise BadRecord("not a tf.train.Example") from error
     found = tuple(_value(feature, name, "int64_list") for name in ("height", "width", "channels"))
-    if found != shape:
-        raise BadRecord(f"its frame is {_times(found)}, the dataset's are {_times(shape)}")
+    if found != tuple(shape):
+        raise BadRecord(f"its frame is {times(found)}, the data set's are {times(shape)}")
     pixels = _value(feature, "frame", "bytes_list")
     if len(pixels) != np.prod(shape):
         raise BadRecord(f"{len(pixels)} bytes of pixels instead of {np.prod(shape)}")
-    return np.frombuffer(pixels, np.uint8).reshape(shape), _value(feature, "number", "int64_list")
+    return np.frombuffer(pixels, np.uint8).reshape(shape)
 
 
-def _value(feature, name, kind):
-    values = getattr(feature[name], kind).value if name in feature else ()
+def _body_length(header: bytes) -> int:
+    if len(header) < HEADER:
+        raise BadRecord("the file ends inside it")
+    length, crc = struct.unpack("<QI", header)
+    if _masked_crc32c(header[:8]) != crc:
+        raise BadRecord("bad CRC of its length")
+    return length
+
+
+def _value(feature: Mapping[str, tf.train.Feature], name: str, kind: str) -> Any:
+    values: Sequence[Any] = getattr(feature[name], kind).value if name in feature else ()
     if len(values) != 1:
         raise BadRecord(f"feature {name!r} is missing")
     return values[0]
 
 
-def _times(shape):
+def times(shape: tuple[int, ...]) -> str:
+    """A shape as text: 72x128x3."""
     return "x".join(str(n) for n in shape)
 
 
-def _crc_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-_CRC_TABLE = _crc_table()
-
-
-def masked_crc32c(data):
-    """The checksum of TFRecord files: CRC-32C, rotated by 15 bits, plus a constant.
-
-    In Python, at about 10 MB/s: only shards whose sha256 is wrong are ever looked at so closely.
-    """
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
+def _masked_crc32c(data: bytes) -> int:
+    """The checksum of TFRecord files: CRC-32C, rotated by 15 bits, plus a constant."""
+    crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -4,8 +4,8 @@ import json
 import pathlib
 import subprocess
 import sys
+import tracemalloc
 
-import h5py
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ from PIL import Image
 
 from lmvp_tf.datasets.records import builder, reader, tfrecords
 from lmvp_tf.datasets.records.builder import BuildOptions, build
-from lmvp_tf.datasets.video_sources import FrameOptions
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.films.options import FrameOptions
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "data" / "build_highway.py"
-SMALL = FrameOptions(size=16)
+SMALL = FrameOptions(16, 16)
 
 
 def drive(count, seed=0, size=16, channels=1):
@@ -31,9 +31,8 @@ def drive(count, seed=0, size=16, channels=1):
     return np.moveaxis(128 + 15 * waves, 2, 0).clip(0, 255).astype(np.uint8)
 
 
-def hdf5(path, frames):
-    with h5py.File(path, "w") as file:
-        file["highway_L"] = frames.transpose(0, 3, 2, 1)
+def array(path, frames):
+    np.save(path, frames)
     return path
 
 
@@ -60,7 +59,7 @@ def video(path, frames):
     return path
 
 
-def options(split="fraction:0.8", validation=0.0, frames=SMALL, **others):
+def options(split="fraction:0.8", validation="0", frames=SMALL, **others):
     return BuildOptions(frames=frames, split=split, validation=validation, **others)
 
 
@@ -70,7 +69,7 @@ def contents(path):
 
 @pytest.fixture
 def source(tmp_path):
-    return hdf5(tmp_path / "drive.h5", drive(50))
+    return array(tmp_path / "drive.npy", drive(50))
 
 
 @pytest.fixture
@@ -82,64 +81,67 @@ def test_frames_and_windows_are_counted(tmp_path, output):
     """Training has the first 36 of 50 frames of each clip. A run of n frames has n - 5 windows."""
     a = np.concatenate([drive(30, 1), drive(20, 2)])  # a cut at 30
     b = np.insert(drive(49, 3), 10, drive(49, 3)[9], axis=0)  # frame 9 again as frame 10
-    inputs = [hdf5(tmp_path / "a.h5", a), hdf5(tmp_path / "b.h5", b)]
-    index = build(inputs, output, options(validation=0.1))
+    inputs = [array(tmp_path / "a.npy", a), array(tmp_path / "b.npy", b)]
+    index = build(inputs, output, options(validation="0.1"))
     assert index["splits"] == {
         "train": {"frames": 30 + 6 + 35, "windows": 25 + 1 + 30},
         "validation": {"frames": 4 + 4, "windows": 0},
         "test": {"frames": 20, "windows": 10},
     }
-    first, second = index["clips"]
+    first, second = index["recordings"]
     assert (first["frames_read"], first["cuts"], first["repeats"]) == (50, [30], 0)
     assert (second["frames_read"], second["cuts"], second["repeats"]) == (50, [], 1)
     assert json.loads((output / "dataset.json").read_text()) == index
 
 
-def test_shards_hold_contiguous_frames_of_one_clip(source, output, monkeypatch):
-    monkeypatch.setattr(tfrecords, "SHARD_FRAMES", 16)
+def test_shards_are_closed_when_they_are_full(source, output, monkeypatch):
+    (whole, _) = build([source], output, options())["shards"]
+    record = whole["bytes"] // whole["frames"]
+    monkeypatch.setattr(tfrecords, "SHARD_BYTES", 16 * record)
     index = build([source], output, options())
-    found = [(shard["file"], shard["first_frame"], shard["frames"]) for shard in index["shards"]]
+    found = [(shard["file"], shard["frames"]) for shard in index["shards"]]
     assert found == [
-        ("train-drive-0000000.tfrecord", 0, 16),
-        ("train-drive-0000016.tfrecord", 16, 16),
-        ("train-drive-0000032.tfrecord", 32, 8),
-        ("test-drive-0000040.tfrecord", 40, 10),
+        ("train-00000.tfrecord", 16),
+        ("train-00001.tfrecord", 16),
+        ("train-00002.tfrecord", 8),
+        ("test-00000.tfrecord", 10),
     ]
-    dataset = reader.open_dataset(output)
-    np.testing.assert_array_equal(dataset.splits["train"].frames, drive(50)[:40])
-    assert len(reader.window_index(dataset, "train", 6).starts) == 35  # also across shards
+    assert index["runs"]["train"] == [[i, 0, 0, n, 0, record] for i, n in enumerate((16, 16, 8))]
+    records = reader.open_records(output)
+    np.testing.assert_array_equal(records.splits["train"].frames, drive(50)[:40])
+    assert len(reader.window_index(records, "train", 6)) == 35  # also across shards
 
 
 def test_inputs_of_all_kinds_mix(tmp_path, output):
     inputs = [
         video(tmp_path / "one.mkv", drive(12, 1, 24, 3)),
         folder(tmp_path / "two", drive(12, 2, 20)),
-        hdf5(tmp_path / "three.h5", drive(12, 3)),
+        array(tmp_path / "three.npy", drive(12, 3)),
     ]
-    index = build(inputs, output, options("test:two", frames=FrameOptions(size=16, stride=2)))
-    assert [clip["frames_read"] for clip in index["clips"]] == [6, 6, 6]
-    assert [clip["fps"] for clip in index["clips"]] == [12.5, 0, 0]
+    index = build(inputs, output, options("test:two", frames=FrameOptions(16, 16, stride=2)))
+    assert [clip["frames_read"] for clip in index["recordings"]] == [6, 6, 6]
+    assert [clip["fps"] for clip in index["recordings"]] == [12.5, 0, 0]
     assert index["splits"]["train"] == {"frames": 12, "windows": 2}
     assert index["splits"]["test"] == {"frames": 6, "windows": 1}
-    names = {shard["file"] for shard in index["shards"]}
-    assert names == {
-        f"{name}-0000000.tfrecord" for name in ("train-one", "test-two", "train-three")
-    }
+    assert [(shard["file"], shard["frames"]) for shard in index["shards"]] == [
+        ("train-00000.tfrecord", 12),
+        ("test-00000.tfrecord", 6),
+    ]
 
 
 def test_rgb(tmp_path, output):
     frames = drive(10, 0, 16, 3)
     source = folder(tmp_path / "drive", frames)
-    build([source], output, options("test:drive", frames=FrameOptions(size=16, channels=3)))
-    np.testing.assert_array_equal(reader.open_dataset(output).splits["test"].frames, frames)
+    build([source], output, options("test:drive", frames=FrameOptions(16, 16, channels=3)))
+    np.testing.assert_array_equal(reader.open_records(output).splits["test"].frames, frames)
 
 
 def test_a_second_build_gives_the_same_bytes(source, output, tmp_path):
-    build([source], output, options(validation=0.1))
-    build([source], tmp_path / "other", options(validation=0.1))
+    build([source], output, options(validation="0.1"))
+    build([source], tmp_path / "other", options(validation="0.1"))
     first = contents(output)
     assert contents(tmp_path / "other") == first
-    build([source], output, options(validation=0.1))
+    build([source], output, options(validation="0.1"))
     assert contents(output) == first
 
 
@@ -153,13 +155,13 @@ def test_another_dataset_is_not_overwritten_unasked(source, output):
 
 def test_overwriting_leaves_no_shard_of_the_old_dataset(source, output):
     build([source], output, options())
-    (output / "test-mine-0000000.tfrecord").write_text("not of the dataset")
+    (output / "test-mine.tfrecord").write_text("not of the dataset")
     index = build([source], output, options("test:drive", overwrite=True))
     assert set(contents(output)) == {
         "contact_sheet.png",
         "dataset.json",
-        "test-drive-0000000.tfrecord",
-        "test-mine-0000000.tfrecord",
+        "test-00000.tfrecord",
+        "test-mine.tfrecord",
     }
     assert index["splits"]["test"]["frames"] == 50
 
@@ -170,7 +172,7 @@ def test_a_damaged_index_is_replaced_only_when_asked(source, output):
     with pytest.raises(UserError, match="damaged; --overwrite replaces"):
         build([source], output, options())
     build([source], output, options(overwrite=True))
-    assert len(reader.open_dataset(output).splits["train"].frames) == 40
+    assert len(reader.open_records(output).splits["train"].frames) == 40
 
 
 def interrupt(*unused):
@@ -184,7 +186,7 @@ def test_an_interrupted_build_leaves_nothing_behind(source, output, monkeypatch)
             build([source], output, options())
     assert contents(output) == {}
     build([source], output, options())
-    assert len(reader.open_dataset(output).splits["train"].frames) == 40
+    assert len(reader.open_records(output).splits["train"].frames) == 40
 
 
 def test_an_interrupted_build_leaves_the_old_dataset_whole(source, output, monkeypatch):
@@ -201,14 +203,14 @@ def test_without_its_index_a_dataset_does_not_open(source, output, monkeypatch):
     monkeypatch.setattr(builder.files, "write_json", interrupt)  # the very last write
     with pytest.raises(KeyboardInterrupt):
         build([source], output, options("paper", overwrite=True))
-    with pytest.raises(UserError, match="no Highway dataset"):
-        reader.open_dataset(output)
+    with pytest.raises(UserError, match="no data set in"):
+        reader.open_records(output)
 
 
 def test_what_a_killed_build_left_is_removed(source, output):
     leftover = output / ".building-xyz"
     leftover.mkdir(parents=True)
-    (leftover / "train-drive-0000000.tfrecord").write_text("half")
+    (leftover / "train-00000.tfrecord").write_text("half")
     build([source], output, options())
     assert not leftover.exists()
 
@@ -224,15 +226,6 @@ def test_no_input_is_an_error(output):
         build([], output, options())
 
 
-def test_recordings_of_one_name_get_different_ones(tmp_path):
-    paths = [tmp_path / part / "my drive,1.mp4" for part in "abc"]
-    for path in paths:
-        path.parent.mkdir()
-        path.touch()
-    expected = ["my_drive_1", "my_drive_1-2", "my_drive_1-3"]
-    assert builder.clip_names(paths) == expected
-
-
 def test_the_contact_sheet_shows_frames_of_each_split(source, output):
     build([source], output, options())
     sheet = np.asarray(Image.open(output / "contact_sheet.png"))
@@ -244,7 +237,7 @@ def test_the_contact_sheet_shows_frames_of_each_split(source, output):
 
 def test_the_summary_names_what_was_found(tmp_path, output):
     frames = np.concatenate([drive(20, 1), drive(20, 2)])
-    source = hdf5(tmp_path / "night.h5", np.concatenate([frames, frames[-1:].repeat(6, axis=0)]))
+    source = array(tmp_path / "night.npy", np.concatenate([frames, frames[-1:].repeat(6, axis=0)]))
     text = builder.summary(build([source], output, options("test:night@20-")))
     assert "night                         46        6     1     0       0" in text
     assert "20 / 15" in text
@@ -259,11 +252,11 @@ def run_script(*arguments):
 
 @pytest.mark.slow
 def test_the_script_builds_from_several_inputs(tmp_path, output):
-    inputs = [folder(tmp_path / "a", drive(20, 1)), hdf5(tmp_path / "b.h5", drive(20, 2))]
+    inputs = [folder(tmp_path / "a", drive(20, 1)), array(tmp_path / "b.npy", drive(20, 2))]
     done = run_script("--input", *inputs, "--output", output, "--size=16", "--split=test:b")
     assert done.returncode == 0, done.stderr
     assert "19 / 14" in done.stdout  # 20 training frames, less one for validation
-    assert len(reader.open_dataset(output).splits["test"].frames) == 20
+    assert len(reader.open_records(output).splits["test"].frames) == 20
 
 
 @pytest.mark.slow
@@ -285,3 +278,86 @@ def test_the_scripts_errors_are_one_line(tmp_path):
 def test_words_after_input_are_all_inputs(load_command, words, expected):
     command = load_command("build_dataset")
     assert command._spread_inputs(words.split()) == expected.split()
+
+
+def test_forty_short_clips_in_folders_become_whole_recordings(tmp_path, output):
+    for i in range(40):
+        (tmp_path / f"clips/{i // 10}").mkdir(parents=True, exist_ok=True)
+        array(tmp_path / f"clips/{i // 10}/{i:02}.npy", drive(8, i))
+    index = build([tmp_path / "clips"], output, options("clips:0.8", "clips:0.05"))
+    counts = {split: part["frames"] for split, part in index["splits"].items()}
+    assert counts == {"train": 30 * 8, "validation": 2 * 8, "test": 8 * 8}
+    assert len(index["shards"]) == 3
+    records = reader.open_records(output)
+    windows = {split: reader.window_index(records, split, 8) for split in counts}
+    assert [len(part) for part in windows.values()] == [30, 2, 8]
+    whole = {drive(8, i).tobytes(): i for i in range(40)}
+    found = [
+        whole[np.rint(window * 255).astype(np.uint8).tobytes()]
+        for split in counts
+        for batch in reader.windows(records, split, 8, 4)
+        for window in batch.numpy()
+    ]
+    assert sorted(found) == list(range(40))
+    text = builder.summary(index)
+    assert "all 40 recordings" in text
+    assert len(text.splitlines()) == 3
+
+
+def test_an_array_of_many_recordings_needs_few_files(tmp_path, output):
+    frames = np.stack([drive(8, i) for i in range(30)])
+    index = build([array(tmp_path / "many.npy", frames)], output, options("clips:0.5"))
+    assert [entry["name"] for entry in index["recordings"]] == [f"many-{i:02}" for i in range(30)]
+    assert len(index["shards"]) == 2
+
+
+def test_frames_of_any_shape(tmp_path, output):
+    frames = drive(12, 5, 32, 3)
+    size = FrameOptions(8, 16, channels=3)
+    build([array(tmp_path / "a.npy", frames)], output, options("test:a", frames=size))
+    records = reader.open_records(output)
+    assert records.index.shape == (8, 16, 3)
+    expected = frames[:, 8:24].reshape(12, 8, 2, 16, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(records.splits["test"].frames, expected, atol=1)
+
+
+def test_how_the_films_were_read_is_kept(source, output):
+    frames = FrameOptions(8, 8, crop=(1, 2, 12, 10), stride=2)
+    build([source], output, options(frames=frames))
+    assert reader.open_records(output).index.films == frames
+
+
+def test_a_film_that_does_not_fit_is_refused_before_the_others_are_read(tmp_path, output):
+    inputs = [array(tmp_path / "a.npy", drive(20)), array(tmp_path / "b.npy", drive(20, size=8))]
+    with pytest.raises(UserError, match=r"b\.npy: 8x8 pixels would be enlarged"):
+        build(inputs, output, options())
+    assert not output.exists()
+
+
+def test_a_long_film_is_not_held_in_memory(tmp_path, output):
+    frames = np.lib.format.open_memmap(
+        tmp_path / "long.npy", mode="w+", dtype=np.uint8, shape=(3000, 64, 64, 3)
+    )
+    for i in range(len(frames)):
+        frames[i] = i % 251
+    del frames
+    tracemalloc.start()
+    build([tmp_path / "long.npy"], output, options(frames=FrameOptions(64, 64, channels=3)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8e6  # the film: 37e6
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((360, 640), (72, 128)),
+        ((480, 640), (96, 128)),
+        ((640, 360), (128, 72)),
+        ((60, 50), (60, 48)),
+    ],
+)
+def test_without_a_size_the_films_aspect_ratio_is_kept(load_command, tmp_path, shape, size):
+    command = load_command("build_dataset")
+    (film,) = builder.open_inputs([array(tmp_path / "a.npy", np.zeros((2, *shape, 3), np.uint8))])
+    assert command._size(film, "centre") == size

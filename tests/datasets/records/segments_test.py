@@ -1,13 +1,10 @@
-"""Tests of where windows may lie: cuts, repeats, gaps, and the syntax and meaning of --split."""
+"""Tests of where windows may lie: cuts, repeats, gaps and changes of split."""
 
 import itertools
 
 import numpy as np
-import pytest
 
 from lmvp_tf.datasets.records import segments
-from lmvp_tf.datasets.video_sources import Clip
-from lmvp_tf.errors import UserError
 
 
 def drive(count, seed=0, size=32):
@@ -21,14 +18,20 @@ def drive(count, seed=0, size=32):
     return np.moveaxis(128 + 15 * waves, 2, 0).clip(0, 255).astype(np.uint8)[..., None]
 
 
-def clip_of(frames, gaps=()):
-    numbers = np.arange(len(frames))
-    return Clip("drive.mp4", 25.0, frames, numbers, np.array(gaps, np.int64))
+def changes_of(frames):
+    changes = segments.Changes()
+    for frame in frames:
+        changes.add(frame)
+    return changes.values()
+
+
+def find_cuts(frames):
+    return segments.find_cuts(changes_of(frames))
 
 
 def analyse(frames, gaps=(), splits=None):
     splits = np.zeros(len(frames), np.int64) if splits is None else np.array(splits)
-    return segments.analyse(clip_of(frames, gaps), splits)
+    return segments.analyse(changes_of(frames), np.array(gaps, np.int64), splits)
 
 
 def lengths(found):
@@ -37,30 +40,30 @@ def lengths(found):
 
 def test_cuts_between_drives_are_found():
     frames = np.concatenate([drive(20, 1), drive(15, 2), drive(25, 3)])
-    assert segments.find_cuts(frames).tolist() == [20, 35]
-    assert segments.find_cuts(frames.repeat(3, -1)).tolist() == [20, 35]
+    assert find_cuts(frames).tolist() == [20, 35]
+    assert find_cuts(frames.repeat(3, -1)).tolist() == [20, 35]
 
 
 def test_two_cuts_in_quick_succession_are_both_found():
     frames = np.concatenate([drive(20, 1), drive(2, 2), drive(20, 3)])
-    assert segments.find_cuts(frames).tolist() == [20, 22]
+    assert find_cuts(frames).tolist() == [20, 22]
 
 
 def test_a_splice_inside_one_drive_is_a_cut():
     frames = drive(100)
     frames = np.concatenate([frames[:20], frames[60:80]])
-    assert segments.find_cuts(frames).tolist() == [20]
+    assert find_cuts(frames).tolist() == [20]
 
 
 def test_a_steady_drive_has_no_cut():
-    assert len(segments.find_cuts(drive(60))) == 0
-    assert len(segments.find_cuts(drive(1))) == 0
+    assert len(find_cuts(drive(60))) == 0
+    assert len(find_cuts(drive(1))) == 0
 
 
 def test_a_jump_of_the_exposure_is_no_cut():
     frames = drive(30).astype(float)
     frames[15:] = frames[15:] * 0.5 + 40
-    assert len(segments.find_cuts(frames.astype(np.uint8))) == 0
+    assert len(find_cuts(frames.astype(np.uint8))) == 0
 
 
 def test_a_bridges_shadow_is_no_cut():
@@ -72,7 +75,7 @@ def test_a_bridges_shadow_is_no_cut():
         frames[t] *= (1 - 0.6 * (entered - left))[:, None, None]
     pairs = itertools.pairwise(frames.reshape(40, -1))
     assert max(1 - np.corrcoef(a, b)[0, 1] for a, b in pairs) > 0.1  # no small change
-    assert len(segments.find_cuts(frames.astype(np.uint8))) == 0
+    assert len(find_cuts(frames.astype(np.uint8))) == 0
 
 
 def test_slow_motion_is_one_segment_without_its_repeats():
@@ -118,70 +121,3 @@ def test_frames_outside_the_split_are_counted_and_left_out():
     found = analyse(drive(10), splits=[-1, -1, 0, 0, 0, -1, 2, 2, 2, -1])
     assert lengths(found) == [("train", 3), ("test", 3)]
     assert found.unused == 4
-
-
-def assign(text, count=100, name="a", before=0, validation=0.0):
-    rule = segments.parse_split(text, ["a", "b"], validation)
-    return rule.assign(name, np.arange(0, 2 * count, 2), before)  # as of stride 2
-
-
-def test_the_papers_split_counts_over_all_clips():
-    assert assign("paper", 4, before=15_998).tolist() == [0, 0, 2, 2]
-    assert assign("paper", 4, before=19_998).tolist() == [2, 2, -1, -1]
-
-
-def test_a_fraction_is_of_each_clip():
-    assert assign("fraction:0.8", 10).tolist() == [0] * 8 + [2] * 2
-    assert assign("fraction:0.8", 5, name="b", before=10).tolist() == [0] * 4 + [2]
-
-
-@pytest.mark.parametrize(
-    ("text", "first_test", "end_test"),
-    [
-        ("test:a", 0, 100),
-        ("test:a@100-", 50, 100),
-        ("test:a@-19", 0, 10),
-        ("test:a@101-120", 51, 61),
-        ("test:b,a@100-", 50, 100),
-        ("test:b", 0, 0),
-    ],
-)
-def test_named_tests_are_by_the_clips_own_frame_numbers(text, first_test, end_test):
-    expected = np.zeros(100)
-    expected[first_test:end_test] = 2
-    np.testing.assert_array_equal(assign(text), expected)
-
-
-def test_a_clip_may_have_several_test_ranges():
-    assert np.flatnonzero(assign("test:a@10-13,a@190-") == 2).tolist() == [5, 6, 95, 96, 97, 98, 99]
-
-
-def test_validation_is_the_end_of_the_training_frames():
-    splits = assign("test:a@100-", validation=0.1)
-    assert splits.tolist() == [0] * 45 + [1] * 5 + [2] * 50
-    assert 1 not in assign("test:a", validation=0.1)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("papers", "--split must be paper"),
-        ("test:", "--split must be paper"),
-        ("", "--split must be paper"),
-        ("fraction:1.5", "a number from 0 to 1. Received: '1.5'"),
-        ("fraction:", "a number from 0 to 1. Received: ''"),
-        ("test:c", "no clip 'c'; the clips are a, b"),
-        ("test:a@100", "a range is CLIP@FROM-TO. Received: 'a@100'"),
-        ("test:a@x-y", "a range is CLIP@FROM-TO"),
-        ("test:a@500-", "a has no frame from 500 to inf; its frames are 0 to 198"),
-    ],
-)
-def test_splits_that_make_no_sense_say_why(text, message):
-    with pytest.raises(UserError, match=message):
-        assign(text)
-
-
-@pytest.mark.parametrize("validation", [-0.1, 1.0])
-def test_the_validation_share_is_checked(validation):
-    with pytest.raises(UserError, match=r"--validation must be in \[0, 1\)"):
-        assign("paper", validation=validation)
