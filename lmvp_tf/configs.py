@@ -124,10 +124,11 @@ def validate(config: Config) -> Config:
     values = flatten(config)
     for path, rule in settings.rules(config).items():
         rule.check(path, values[path])
-    config.data.validate()
+    if config.data.settled:
+        config.data.validate()
+        config.model.validate(config.data)
     config.losses.validate()
     config.training.validate()
-    config.model.validate(config.data)
     if config.training.recompute and not model_class(config.model_name).recomputes:
         raise UserError(
             "training.recompute is for models that filter (lmvp, dfn): the others have nothing "

@@ -43,6 +43,11 @@ class DataSettings:
         return self.height, self.width, self.channels
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing is left to the data: see Dataset.resolve."""
+        return True
+
+    @property
     def num_predicted(self) -> int:
         """S = T - T0."""
         return self.num_frames - self.num_inputs

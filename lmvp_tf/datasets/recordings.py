@@ -73,6 +73,8 @@ class Recordings(Dataset):
     validation_size: int
 
     def __init__(self, settings: RecordingsSettings) -> None:
+        if not settings.settled:
+            raise ValueError(f"resolve the config before its data are opened: {settings}")
         self.settings = settings
         self.records = reader.open_records(
             settings.path, settings.skip_corrupt, settings.cache_mib * 2**20, self.how_to_build

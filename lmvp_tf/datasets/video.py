@@ -50,6 +50,10 @@ class VideoSettings(RecordingsSettings):
     frame_stride: int = setting(0, task=True)
     path: str = setting("data/videos", resumable=True)
 
+    @property
+    def settled(self) -> bool:
+        return all((*self.frame_shape, self.num_frames, self.num_inputs, self.frame_stride))
+
 
 class Video(Recordings):
     """Videos of any kind: a data set that data/build_videos.py wrote. See Recordings."""
