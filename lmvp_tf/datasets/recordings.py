@@ -88,6 +88,7 @@ class Recordings(Dataset):
         self.validation_size = len(self._index("validation"))
         self.overlap = (settings.num_frames - 1) * settings.frame_stride + 1
         num_windows = len(self._index("train", settings.window_stride))
+        self.has_training = num_windows > 0
         self.source = (
             f"{settings.path}: {num_windows} training windows of {settings.num_frames} frames, "
             f"{self.test_size} test windows"
