@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,8 +43,6 @@ class Animation(Film):
         with picture.opened(self.path) as image:
             if image.format == "TIFF":
                 return Timeline.regular(_count(image))
-            if image.format == "GIF" and not self.path.read_bytes().rstrip(b"\0").endswith(b";"):
-                self._warn("damaged: it ends too early, and pictures at its end are missing")
             times = [0.0]
             for position in range(_count(image)):
                 try:
@@ -54,6 +53,9 @@ class Animation(Film):
                     break
                 seconds = image.info.get("duration", 0) / 1000
                 times.append(times[-1] + (seconds if seconds >= _SHORTEST else _USUAL))
+            else:
+                if image.format == "GIF" and self.path.read_bytes().rstrip(b"\0")[-1:] != b";":
+                    self._warn("damaged: it ends too early, and pictures at its end are missing")
         return Timeline.of_times(np.array(times[:-1]))
 
     def _notes(self) -> list[str]:
@@ -66,7 +68,7 @@ class Animation(Film):
             for position in positions.tolist():
                 try:
                     image.seek(position)
-                    pixels = picture.to_pixels(image).pixels
+                    pixels = picture.to_pixels(image, shown(self.path)).pixels
                 except UserError:
                     raise
                 except Exception as error:  # of whatever kind: the picture is damaged
@@ -91,4 +93,8 @@ def is_animation(path: pathlib.Path) -> bool:
 
 
 def _count(image: Image.Image) -> int:
-    return getattr(image, "n_frames", 1)
+    """How many pictures there are; a great many where the file is damaged, until they are read."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # of whatever kind, as above
+        return sys.maxsize

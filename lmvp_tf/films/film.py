@@ -218,10 +218,11 @@ class Film(abc.ABC):
             while (expected := next(wanted)) != position:
                 missed.append(expected)
             lost += missed
-            gap = bool(missed) or (before is not None and breaks[before] != breaks[position])
-            if options.fps and before is not None:
+            gap = False
+            if before is not None:
                 step = timeline.times[position] - timeline.times[before]
-                gap |= bool(step * options.fps > _APART)
+                late = options.fps is not None and step * options.fps > _APART
+                gap = bool(missed or late or breaks[before] != breaks[position])
             yield Frame(pixels, int(timeline.numbers[position]), timeline.times[position], gap)
             before = position
         lost += wanted

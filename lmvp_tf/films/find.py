@@ -97,6 +97,7 @@ def _expanded(path: PathLike) -> list[pathlib.Path]:
     if os.path.exists(text) or re.search(r"\.npz:[^/]+$", text, re.IGNORECASE):
         return [pathlib.Path(text)]
     found = sorted(glob.glob(text, recursive=True), key=names.natural)
+    found = list({os.path.realpath(name): name for name in reversed(found)}.values())[::-1]
     if not found:
         raise UserError(f"{shown(text)}: no such file or folder")
     return [pathlib.Path(name) for name in found if not _is_hidden(pathlib.Path(name))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import pathlib
 import warnings
@@ -67,10 +68,10 @@ def read(path: pathlib.Path) -> Picture:
       UserError: it cannot be read.
     """
     with opened(path) as image:
-        return to_pixels(image)
+        return to_pixels(image, shown(path))
 
 
-def to_pixels(image: Image.Image) -> Picture:
+def to_pixels(image: Image.Image, name: str) -> Picture:
     """What a viewer shows of an open picture.
 
     It is upright, transparent parts are over black, and colours are those of sRGB. Of 16 bits the
@@ -81,7 +82,7 @@ def to_pixels(image: Image.Image) -> Picture:
     """
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
-        return Picture(_deep_to_pixels(image), transparent=False)
+        return Picture(_deep_to_pixels(image, name), transparent=False)
     grey = image.mode in ("1", "L", "LA", "La")
     transparent = image.mode in _TRANSPARENT or "transparency" in image.info
     if transparent:
@@ -93,13 +94,13 @@ def to_pixels(image: Image.Image) -> Picture:
     return Picture(pixels.reshape(*pixels.shape[:2], -1), transparent)
 
 
-def _deep_to_pixels(image: Image.Image) -> Pixels:
+def _deep_to_pixels(image: Image.Image, name: str) -> Pixels:
     """Grey pictures of 16 bits, or of floats in [0, 1]."""
     values = np.asarray(image).astype(np.float64)
     white = 1 if image.mode == "F" else 65_535
     if not (values.min() >= 0 and values.max() <= white):
         raise UserError(
-            f"{shown(pathlib.Path(str(getattr(image, 'filename', 'picture'))))}: has values from "
+            f"{name}: has values from "
             f"{values.min():g} to {values.max():g}, and black is 0, white {white}: convert it"
         )
     return np.rint(values * (255 / white)).astype(np.uint8)[..., None]
@@ -157,9 +158,23 @@ def fit(picture: Pixels, options: FrameOptions, name: str) -> Pixels:
     x, y, w, h = options.box(picture.shape[1], picture.shape[0], name)
     part = picture[y : y + h, x : x + w]
     if (h, w) != (options.height, options.width):
-        smaller = w >= options.width and h >= options.height
-        method = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
-        image = Image.fromarray(part[..., 0] if part.shape[-1] == 1 else part)
-        part = np.asarray(image.resize((options.width, options.height), method))
-        part = part.reshape(options.height, options.width, -1)
+        rows, columns = _weights(h, options.height), _weights(w, options.width)
+        planes = np.moveaxis(part, -1, 0).astype(np.float32)
+        part = np.moveaxis(np.rint(rows @ planes @ columns.T), 0, -1).clip(0, 255).astype(np.uint8)
     return recolour(part, options.channels)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(source: int, target: int) -> npt.NDArray[np.float32]:
+    """What each of `target` pixels takes of `source` pixels, [target, source]; rows sum to 1.
+
+    Fewer pixels are means of what they cover, edges in part: Pillow's box filter
+    takes whole pixels only. More pixels are interpolated linearly.
+    """
+    pixels = np.arange(source)
+    if target > source:
+        places = ((np.arange(target) + 0.5) * source / target - 0.5).clip(0, source - 1)
+        return (1 - abs(places[:, None] - pixels)).clip(0).astype(np.float32)
+    edges = np.arange(target + 1) * source / target
+    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return (covered.clip(0, 1) * target / source).astype(np.float32)
