@@ -41,13 +41,13 @@ class Animation(Film):
     @functools.cached_property
     def timeline(self) -> Timeline:
         with picture.opened(self.path) as image:
-            if image.format == "TIFF":
-                return Timeline.regular(_count(image))
+            stack = image.format == "TIFF"  # which knows no time
             times = [0.0]
             for position in range(_count(image)):
                 try:
                     image.seek(position)
-                    image.load()
+                    if not stack:
+                        image.load()
                 except Exception:  # of whatever kind: the rest of the file is damaged
                     self._warn(f"damaged: the pictures from number {position} on are left out")
                     break
@@ -56,7 +56,8 @@ class Animation(Film):
             else:
                 if image.format == "GIF" and self.path.read_bytes().rstrip(b"\0")[-1:] != b";":
                     self._warn("damaged: it ends too early, and pictures at its end are missing")
-        return Timeline.of_times(np.array(times[:-1]))
+        count = len(times) - 1
+        return Timeline.regular(count) if stack else Timeline.of_times(np.array(times[:count]))
 
     def _notes(self) -> list[str]:
         return [picture.OVER] if self._first.transparent else []

@@ -24,7 +24,7 @@ _MOSTLY = 0.95  # of the steps: so many have to be equal for the others to be ex
 _AGREE = 0.01  # a stated rate and the measured one may differ by this share
 _APART = 1.5  # a step of so many usual steps, or more, is one over missing frames
 _SLOW = 0.1  # frames per second: below, the time between them says more
-_EARLY = 0.01  # of a tick: a time stamp that is rounded down by so much still belongs to it
+_EARLY = 0.15  # of a short step: time stamps are rounded, so much that a frame may come too early
 
 
 class Frame(NamedTuple):
@@ -184,8 +184,8 @@ class Film(abc.ABC):
     ) -> Iterator[Frame]:
         """Reads kept frames, one after the other.
 
-        Frames that cannot be decoded are left out, with one warning. Those are not counted
-        afterwards: see `last`.
+        Frames that cannot be decoded are left out, with one warning, and `count` is smaller
+        afterwards: who wants the last frames of a damaged film asks again.
 
         Args:
           options: FrameOptions.
@@ -228,25 +228,6 @@ class Film(abc.ABC):
         lost += wanted
         self._lose(lost, len(chosen))
 
-    def last(self, options: FrameOptions, count: int) -> list[Frame]:
-        """The last kept frames that can be decoded, up to `count`, also of a damaged film.
-
-        Raises:
-          UserError: the film cannot be read, or does not fit the options.
-        """
-        asked = count
-        while True:
-            total = self.count(options)
-            try:
-                frames = list(self.frames(options, max(0, total - asked)))
-            except UserError:
-                if self.count(options) in (0, total):
-                    raise
-                frames = []
-            if len(frames) >= min(count, self.count(options)):
-                return frames[-count:]
-            asked *= 2
-
     def _kept(self, options: FrameOptions) -> npt.NDArray[np.int64]:
         """Positions of the kept frames, int64 [K]."""
         size = len(self.timeline.numbers)
@@ -268,8 +249,9 @@ class Film(abc.ABC):
                 f"--fps={fps:g} asks for more"
             )
         times = self.timeline.times
-        ticks = np.arange(np.floor(times[-1] * fps + _EARLY) + 1)
-        found = np.searchsorted(times, (ticks - _EARLY) / fps)
+        early = _EARLY * np.percentile(np.diff(times), 5) if len(times) > 1 else 0
+        ticks = np.arange(np.floor((times[-1] + early) * fps) + 1) / fps
+        found = np.searchsorted(times, ticks - early)
         return np.unique(found[found < len(times)]).astype(np.int64)
 
     def _breaks(self, options: FrameOptions) -> npt.NDArray[np.int64]:
