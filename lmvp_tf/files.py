@@ -54,9 +54,9 @@ def atomic_path(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
             temporary = pathlib.Path(name)
             yield temporary
             temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner reads
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -87,9 +87,9 @@ def whole_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
             yield folder
             folder.chmod(0o777 & ~_umask())
             for part in [*folder.rglob("*"), folder]:
-                _sync(part)
+                sync(part)
             _exchange(folder, path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -228,7 +228,7 @@ def _exchange(new: pathlib.Path, path: pathlib.Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sync(path: pathlib.Path) -> None:
+def sync(path: pathlib.Path) -> None:
     """Waits until a file or a folder's list of names is safe on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

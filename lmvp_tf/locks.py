@@ -38,16 +38,20 @@ def only_writer(folder: pathlib.Path) -> Iterator[None]:
       folder: made when it is missing.
 
     Raises:
-      UserError: another process writes to it; the message says which.
+      UserError: another process writes to it, the message says which; or it is not writable.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / LOCK)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise UserError(
             f"{folder} is in use by {_owner(folder)}: wait until it has ended, or stop it, or give "
             "another folder"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{folder} is not writable ({error.strerror or error}): give another folder"
         ) from error
     try:
         now = time.strftime("%Y-%m-%d %H:%M:%S")

@@ -59,6 +59,11 @@ _PROFILE = flags.DEFINE_string(
 _DESCRIBE = flags.DEFINE_bool(
     "describe", False, "Print the config and the number of parameters as JSON, and exit."
 )
+_RESTART = flags.DEFINE_bool(
+    "restart",
+    False,
+    "Begin anew in a workdir that has a run: what is there is kept in its folder before-1, ...",
+)
 _DUMP_STEP = flags.DEFINE_string(
     "dump_step",
     None,
@@ -153,7 +158,7 @@ def main(argv: list[str]) -> None:
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop
 
-    if loop.train(config, workdir, profile):
+    if loop.train(config, workdir, profile, _RESTART.value):
         print(f"Trained. Evaluate it: python run_eval.py --workdir={shlex.quote(str(workdir))}")
 
 

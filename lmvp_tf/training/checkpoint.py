@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from typing import Any
 
@@ -13,7 +14,7 @@ from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import LiteralName
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import model_class
-from lmvp_tf.training import memory, weights
+from lmvp_tf.training import checkpoint_files, memory, weights
 from lmvp_tf.training.optimizers import Optimizers
 from lmvp_tf.training.procedures import procedure_class
 
@@ -73,32 +74,46 @@ class Checkpoints:
     def __init__(self, workdir: pathlib.Path, checkpoint: tf.train.Checkpoint) -> None:
         self.folder = _folder(workdir)
         self._name = LiteralName(self.folder)
-        self.manager = tf.train.CheckpointManager(checkpoint, str(self._name), max_to_keep=2)
+        self._checkpoint = checkpoint
+        self._newest: int | None = None
 
     @property
     def newest(self) -> int | None:
-        """The step of the newest checkpoint; None where there is none."""
-        path = self.manager.latest_checkpoint
-        return step_of(pathlib.Path(path)) if path else None
+        """The step of the newest whole checkpoint; None where there is none.
+
+        Raises:
+          UserError: none of them is whole.
+        """
+        if self._newest is None:
+            self._newest = checkpoint_files.find(self.folder).step
+        return self._newest
 
     def save(self, step: int) -> None:
-        """Saves under the number of the step.
+        """Saves under the number of the step. This checkpoint and the one before it are kept.
 
         Raises:
           RunError: it cannot be written. The checkpoints saved before stay as they are.
         """
+        before = self.newest
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.manager.save(checkpoint_number=step)
-        except (tf.errors.OpError, OSError) as error:
+            checkpoint_files.remove(self.folder, step)
+            self._checkpoint.save_counter.assign_add(1)  # a part of every checkpoint so far
+            self._checkpoint.write(f"{self._name}/{checkpoint_files.name_of(step)}")
+            checkpoint_files.seal(self.folder, step)
+            self._newest = step
+            checkpoint_files.remove_others(self.folder, {before, step})
+        except (tf.errors.OpError, OSError, RunError) as error:
+            with contextlib.suppress(OSError):
+                checkpoint_files.clear_leftovers(self.folder)
             raise RunError(
                 f"no checkpoint could be written to {self.folder} at step {step} "
-                f"({_first_line(error)}); free some space and run the same command to go on from "
-                f"the one before"
+                f"({checkpoint_files.first_line(error)}); free some space and run the same command "
+                "to go on from the one before"
             ) from error
 
     def restore(self, partial: bool = False) -> bool:
-        """Restores the newest checkpoint.
+        """Restores the newest whole checkpoint, and says so where a newer one is damaged.
 
         Args:
           partial: leave out what the checkpoint holds and this program does not need (optimizers).
@@ -107,39 +122,48 @@ class Checkpoints:
           Whether there was one.
 
         Raises:
-          UserError: it is damaged, or of another model.
+          UserError: none of them is whole, or it is of another model.
         """
-        path = self.manager.latest_checkpoint
-        if not path:
+        step, damaged = checkpoint_files.find(self.folder)
+        if step is None:
             return False
+        name = checkpoint_files.name_of(step)
+        for newer, reason in damaged.items():
+            newer_path = self.folder / checkpoint_files.name_of(newer)
+            print(f"{newer_path} is damaged ({reason}): goes on from {name}.")
         try:
-            status = self.manager.checkpoint.restore(path)
+            status = self._checkpoint.restore(f"{self._name}/{name}")
             status.assert_existing_objects_matched()
             if not partial:
                 status.assert_consumed()
         except (tf.errors.OpError, AssertionError, ValueError, OSError, IndexError) as error:
             raise UserError(
-                f"{self.folder / pathlib.Path(path).name} cannot be restored: it is damaged or of "
-                f"another model ({_first_line(error)})"
+                f"{self.folder / name} cannot be restored: it is damaged or of another model "
+                f"({checkpoint_files.first_line(error)})"
             ) from error
         if partial:
             status.expect_partial()
+        self._newest = step
         return True
 
 
 def newest_step(workdir: pathlib.Path) -> int | None:
-    """The step of the newest checkpoint of a workdir; None where it has none."""
-    return Checkpoints(workdir, tf.train.Checkpoint()).newest
+    """The step of the newest whole checkpoint of a workdir; None where it has no checkpoint.
+
+    Raises:
+      UserError: it has some, and none of them is whole.
+    """
+    return checkpoint_files.find(_folder(workdir)).step
 
 
 def has_any(workdir: pathlib.Path) -> bool:
     """Whether a workdir holds files of a checkpoint, be they readable or not."""
-    return any(_folder(workdir).glob("ckpt-*.*"))
+    return bool(checkpoint_files.steps(_folder(workdir)))
 
 
-def step_of(checkpoint: pathlib.Path) -> int:
-    """The step of a checkpoint by its path, .../ckpt-STEP."""
-    return int(checkpoint.name.rpartition("-")[2])
+def clear_leftovers(workdir: pathlib.Path) -> None:
+    """Removes checkpoints that killed programs left half written."""
+    checkpoint_files.clear_leftovers(_folder(workdir))
 
 
 def _folder(workdir: pathlib.Path) -> pathlib.Path:
@@ -183,9 +207,3 @@ def _tracked(
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
     }
-
-
-def _first_line(error: Exception) -> str:
-    """What an error of TensorFlow says, in one line, without the name of the function it was in."""
-    text = str(getattr(error, "message", "") or error).rpartition("}} ")[2]
-    return (text.strip().splitlines() or ["no reason given"])[0][:300]

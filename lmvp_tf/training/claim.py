@@ -6,15 +6,24 @@ anybody's, whatever a command that failed has left there.
 
 from __future__ import annotations
 
-import json
+import itertools
 import pathlib
+
+import msgspec
 
 from lmvp_tf import configs
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.files import write_json
+from lmvp_tf.files import read_json, write_json
 from lmvp_tf.training import checkpoint, weights
+
+
+class _Data(msgspec.Struct):
+    """What data.json holds, of the Dataset that the run began with."""
+
+    source: str
+    fingerprint: str
 
 
 def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) -> None:
@@ -29,11 +38,7 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
       UserError: the workdir is of another config, the fields are named, or of other data; or it
         holds published weights.
     """
-    if weights.are_in(workdir):
-        raise UserError(
-            f"{workdir} holds the weights of a finished run and nothing to go on from: give "
-            "another --workdir"
-        )
+    _check_not_published(workdir)
     if not checkpoint.has_any(workdir):
         return
     path = _config_file(workdir)
@@ -45,10 +50,10 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
                 "give another --workdir, or the settings it was made with"
             )
     if videos and _data_file(workdir).exists():
-        before = json.loads(_data_file(workdir).read_text(encoding="utf-8"))
-        if before["fingerprint"] != videos.fingerprint:
+        before = read_json(_data_file(workdir), _Data)
+        if before.fingerprint != videos.fingerprint:
             raise UserError(
-                f"{workdir} was trained on other data ({before['source']}) than what is found now "
+                f"{workdir} was trained on other data ({before.source}) than what is found now "
                 f"({videos.source}); give the same data, or another --workdir"
             )
 
@@ -62,10 +67,60 @@ def write(config: Config, workdir: pathlib.Path, videos: Dataset) -> None:
     check(config, workdir, videos)
     try:
         write_json(_config_file(workdir), configs.to_dict(config))
-        data = {"source": videos.source, "fingerprint": videos.fingerprint}
-        write_json(_data_file(workdir), data)
+        data = _Data(videos.source, videos.fingerprint)
+        write_json(_data_file(workdir), msgspec.to_builtins(data))
     except RunError as error:
         raise UserError(f"the workdir is not writable: {error}") from error
+
+
+def set_aside(workdir: pathlib.Path) -> pathlib.Path | None:
+    """Moves what a run has left in a workdir into a new folder of it, before-N.
+
+    Returns:
+      The folder; None where there was nothing.
+
+    Raises:
+      UserError: the workdir holds published weights.
+      OSError: it cannot be written.
+    """
+    _check_not_published(workdir)
+    # The checkpoints first: without them the rest is nobody's, should this be cut short.
+    found = [path for pattern in _OF_A_RUN for path in sorted(workdir.glob(pattern))]
+    if not found:
+        return None
+    numbers = itertools.count(1)
+    folder = next(f for n in numbers if not (f := workdir / f"before-{n}").exists())
+    folder.mkdir()
+    for path in found:
+        path.replace(folder / path.name)
+    return folder
+
+
+_OF_A_RUN = (
+    "checkpoints",
+    "config.json",
+    "data.json",
+    "log.csv",
+    "eval*",
+    "events.out.tfevents.*",
+    "plugins",
+)
+
+
+def clear_leftovers(workdir: pathlib.Path) -> None:
+    """Removes what killed programs left half written. Only for who alone writes to the workdir."""
+    for name in ("config", "data", "log"):
+        for path in workdir.glob(f".{name}-*"):
+            path.unlink(missing_ok=True)
+    checkpoint.clear_leftovers(workdir)
+
+
+def _check_not_published(workdir: pathlib.Path) -> None:
+    if weights.are_in(workdir):
+        raise UserError(
+            f"{workdir} holds the weights of a finished run and nothing to go on from: give "
+            "another --workdir"
+        )
 
 
 def _config_file(workdir: pathlib.Path) -> pathlib.Path:

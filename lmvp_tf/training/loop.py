@@ -14,6 +14,7 @@ from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.locks import only_writer
 from lmvp_tf.training import claim, graphs
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 from lmvp_tf.training.clock import Clock
@@ -22,31 +23,62 @@ from lmvp_tf.training.hooks.registry import make_hooks
 from lmvp_tf.training.procedure import Step
 
 
-def train(config: Config, workdir: pathlib.Path, profile: tuple[int, int] | None = None) -> bool:
+def train(
+    config: Config,
+    workdir: pathlib.Path,
+    profile: tuple[int, int] | None = None,
+    restart: bool = False,
+) -> bool:
     """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir
     stopped.
 
-    Nothing is written before data, model and checkpoint are open.
+    Nothing is written before data and model are open. No other process trains in the workdir
+    meanwhile.
 
     Args:
       config: the Config; saved as config.json in the workdir.
       workdir: the folder of the run, made when it is missing.
       profile: (first, last), steps to record for TensorBoard's profiler; None for none.
+      restart: begin anew; what an earlier run left in the workdir is moved into a folder of it.
 
     Returns:
       True when the run is complete, False when a signal stopped it; it is saved either way.
 
     Raises:
-      UserError: the workdir belongs to another config or to other data, or cannot be written, or
-        the run is past the steps to record.
+      UserError: the workdir belongs to another config or to other data, is in use, has no
+        checkpoint that can be read, or cannot be written, or the run is past the steps to record.
       RunError: a loss is not finite, or the disk is full.
     """
-    claim.check(config, workdir)
+    if not restart:
+        claim.check(config, workdir)
     videos = open_dataset(config)
     print(f"Data: {videos.source}")
-    claim.check(config, workdir, videos)
+    if not restart:
+        claim.check(config, workdir, videos)
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config)
+    with only_writer(workdir):
+        try:
+            if restart and (aside := claim.set_aside(workdir)):
+                print(f"--restart: the run that was in {workdir} is in {aside} now.")
+            claim.clear_leftovers(workdir)
+            return _train(_begin(config, workdir, videos, state, profile))
+        except OSError as error:
+            raise RunError(
+                f"{workdir} cannot be written any more ({error.strerror or error}) at step "
+                f"{int(state.step)}; the same command goes on from the last checkpoint"
+            ) from error
+
+
+def _begin(
+    config: Config,
+    workdir: pathlib.Path,
+    videos: Dataset,
+    state: TrainState,
+    profile: tuple[int, int] | None,
+) -> Run:
+    """Restores what there is, and makes the workdir this run's."""
+    claim.check(config, workdir, videos)  # again: another may have begun before it was locked
     checkpoints = Checkpoints(workdir, state.checkpoint)
     resumed = checkpoints.restore()
     step = int(state.step)
@@ -56,22 +88,23 @@ def train(config: Config, workdir: pathlib.Path, profile: tuple[int, int] | None
             "give later steps"
         )
     claim.write(config, workdir, videos)
-    run = Run(config, workdir, videos, state, checkpoints, Clock(state), step=step, profile=profile)
-    if not state.optimizers:
-        checkpoints.save(step)
-        print(f"{config.model_name} has nothing to train.")
-        return True
-    if resumed:
+    if resumed and state.optimizers:
         print(f"Goes on from step {step} of {workdir}.")
-    for line in _warnings(state):
+    return Run(
+        config, workdir, videos, state, checkpoints, Clock(state), step=step, profile=profile
+    )
+
+
+def _train(run: Run) -> bool:
+    """Takes all steps that are left; whether the run is complete then."""
+    if not run.state.optimizers:
+        if run.checkpoints.newest is None:
+            run.checkpoints.save(run.step)
+        print(f"{run.config.model_name} has nothing to train.")
+        return True
+    for line in _warnings(run.state):
         print(line)
-    try:
-        _run_steps(run, make_hooks())
-    except OSError as error:
-        raise RunError(
-            f"{workdir} cannot be written any more ({error.strerror or error}) at step "
-            f"{run.step}; the same command goes on from the last checkpoint"
-        ) from error
+    _run_steps(run, make_hooks())
     if not run.complete:
         print(
             f"Stopped and saved at step {run.step}. The same command goes on from there.",

@@ -195,6 +195,71 @@ def test_a_damaged_checkpoint_is_named(trained):
         loop.train(config, workdir)
 
 
+def _logged(workdir):
+    with (workdir / "log.csv").open() as file:
+        return [int(row["step"]) for row in csv.DictReader(file)]
+
+
+def test_a_run_goes_on_without_tensorflows_list_of_checkpoints(trained, capsys):
+    config, workdir = trained
+    (workdir / "checkpoints" / "checkpoint").unlink()
+    for name in (".config-host-1-x.json", ".log-old.csv", "checkpoints/.ckpt-2-host-1-x.json"):
+        (workdir / name).write_text("{")
+    (workdir / "checkpoints" / "ckpt-1_temp").mkdir()
+    assert loop.train(configs.replace(config, {"training.max_steps": 3}), workdir)
+    assert "Goes on from step 2" in capsys.readouterr().out
+    assert _logged(workdir) == [1, 2, 3]
+    left = [path.name for path in workdir.rglob("*") if path.name.startswith(".")]
+    assert set(left) <= {".lock"}
+    assert not list(workdir.rglob("*_temp"))
+
+
+def test_a_run_whose_checkpoints_are_damaged_begins_anew_by_restart_alone(trained, capsys):
+    config, workdir = trained
+    index = workdir / "checkpoints" / "ckpt-2.index"
+    index.write_bytes(b"")
+    log = (workdir / "log.csv").read_bytes()
+    with pytest.raises(UserError, match="ckpt-2 cannot be restored .*--restart"):
+        loop.train(config, workdir)
+    assert (workdir / "log.csv").read_bytes() == log
+    other = configs.replace(config, {"training.max_steps": 1, "training.seed": 3})
+    assert loop.train(other, workdir, restart=True)
+    assert f"the run that was in {workdir} is in {workdir}/before-1 now" in capsys.readouterr().out
+    assert (workdir / "before-1" / "log.csv").read_bytes() == log
+    assert (workdir / "before-1" / "checkpoints" / "ckpt-2.index").exists()
+    assert weights(workdir, other)[1] == 1
+    assert _logged(workdir) == [1]
+
+
+def test_a_second_trainer_is_refused_with_the_first_one_named(trained):
+    config, workdir = trained
+    program = (
+        "import pathlib, sys\n"
+        "from lmvp_tf.locks import only_writer\n"
+        "with only_writer(pathlib.Path(sys.argv[1])):\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(workdir)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as first:
+        first.stdout.readline()
+        before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+        with pytest.raises(UserError, match=f"run is in use by process {first.pid} on "):
+            loop.train(configs.replace(config, {"training.max_steps": 3}), workdir)
+        with pytest.raises(UserError, match=f"run is in use by process {first.pid} on "):
+            loop.train(config, workdir, restart=True)
+        assert weights(workdir, config)[1] == 2  # a reader is never refused
+        after = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+        assert after == before
+        first.kill()  # and its lock is no obstacle then
+    assert loop.train(configs.replace(config, {"training.max_steps": 3}), workdir)
+
+
 def test_a_checkpoint_of_another_model_is_named(trained):
     config, workdir = trained
     wider = configs.replace(config, {"model.motion_units": 6})
@@ -204,7 +269,7 @@ def test_a_checkpoint_of_another_model_is_named(trained):
 
 def test_a_workdir_that_cannot_be_written_is_named(config, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="the workdir is not writable.*file/run/config.json"):
+    with pytest.raises(UserError, match="file/run is not writable"):
         loop.train(config, tmp_path / "file" / "run")
 
 
