@@ -153,7 +153,8 @@ def training_curves(log_csv: pathlib.Path, path: pathlib.Path) -> None:
     panels = figure.subplots(num_rows, num_columns, squeeze=False).flat
     for panel, (group, names) in zip(panels, groups.items(), strict=False):
         for name, color in zip(names, itertools.cycle(_CURVE_COLORS), strict=False):
-            _curve(panel, *columns[name], name.removeprefix(f"{group}/"), color)
+            steps, values = columns[name]
+            _curve(panel, steps, values, name.removeprefix(f"{group}/"), color)
         _spread(panel, 30)
         panel.set_xlim(0, last_step)
         _dress(panel, group, "step")
