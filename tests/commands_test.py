@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from imageio import v3 as iio
 
 from lmvp_tf import configs
+from lmvp_tf.errors import RunError
 
 ROOT = pathlib.Path(__file__).parents[1]
 TINY_MODEL = [
@@ -232,3 +234,17 @@ def check_document(document):
     assert document["parameters"]["total"] > 0
     per_step = np.mean(document["per_step"]["mse"])
     np.testing.assert_allclose(document["metrics"]["mse"], per_step, rtol=1e-6)
+
+
+def test_damage_that_is_found_in_mid_run_is_one_line(load_command):
+    cli = load_command("cli")
+
+    def read(number):
+        raise RunError(f"train-00000.tfrecord, record {number}: bad CRC of its data")
+
+    batches = tf.data.Dataset.range(3).map(lambda i: tf.numpy_function(read, [i], tf.uint8))
+    with pytest.raises(tf.errors.OpError) as caught:
+        next(iter(batches))
+    line = cli._raised_in_pipeline(caught.value)
+    assert line == "train-00000.tfrecord, record 0: bad CRC of its data"
+    assert cli._raised_in_pipeline(ValueError("RunError: of no pipeline")) is None

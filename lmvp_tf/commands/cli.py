@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 
@@ -31,13 +32,15 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             if len(argv) > 1:
                 raise UserError(f"flags start with --. Received: {' '.join(argv[1:])}")
             return main(argv)
-        except (UserError, RunError) as error:
-            if flags.FLAGS.verbosity >= 1:
-                raise
-            print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
-            sys.exit(2 if isinstance(error, UserError) else 1)
         except KeyboardInterrupt:
             sys.exit(130)
+        except Exception as error:
+            known = isinstance(error, UserError | RunError)
+            line = str(error) if known else _raised_in_pipeline(error)
+            if line is None or flags.FLAGS.verbosity >= 1:
+                raise
+            print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+            sys.exit(2 if isinstance(error, UserError) else 1)
 
     # --help shows the text and the flags of the main module: take those of main's for it, and the
     # flags that it shares with other programs.
@@ -46,6 +49,15 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         for flag in flags.FLAGS.get_key_flags_for_module(module):
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=_parse_flags)
+
+
+def _raised_in_pipeline(error: Exception) -> str | None:
+    """The line of a RunError that tf.data has turned into one of TensorFlow's; None: it is none.
+
+    A record on disk is read, and may turn out to be damaged, in the middle of a pipeline.
+    """
+    found = re.search(r"\bRunError: (.+)", str(error))
+    return found[1] if found and type(error).__module__.startswith("tensorflow.") else None
 
 
 def folder(flag: str, value: str) -> pathlib.Path:

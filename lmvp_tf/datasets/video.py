@@ -85,7 +85,7 @@ class Video(Recordings):
         data = dataclasses.replace(data, **how_read(found.films))
         chosen, why = _filters(config, data, given)
         kind = "RGB" if data.channels == 3 else "grey"
-        every = f", every {data.frame_stride}. frame" if data.frame_stride > 1 else ""
+        every = f", one film frame in {data.frame_stride}" if data.frame_stride > 1 else ""
         print(
             f"{data.path}: {data.height}x{data.width} {kind}; {data.num_inputs} frames in, "
             f"{data.num_predicted} out{every}{why}",
