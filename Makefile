@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+MINE := runs/my-video
 PRETRAINED := results/moving_mnist/lmvp-paper
 RESULTS := docs/results
 comma := ,
@@ -10,13 +11,24 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo data-highway results test bazel-test bench bench-quick build-files lint types clean
+.PHONY: demo my-video data-highway results test bazel-test bench bench-quick build-files lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
 	$(BIN)/python run_eval.py --workdir=$(PRETRAINED) --num_sequences=200
 	$(BIN)/python run_eval.py --workdir=$(DEMO) --num_sequences=200
 	$(BIN)/python run_eval.py --workdirs=$(DEMO),$(PRETRAINED) --report=$(DEMO)/report
+
+# make my-video VIDEO="a.mp4 clips/ more/*.npy": from films to a film. Builds a data set, trains some minutes, evaluates, predicts from the
+# first of them, and leaves a report. MINE=folder for the results; OPTIONS="--size=72x128" and the like for the builder.
+my-video: $(VENV)/.installed-demo
+	@test -n "$(VIDEO)" || { echo 'make my-video VIDEO="a.mp4 clips/ ..." wants films, folders or arrays' >&2; exit 2; }
+	$(BIN)/python data/build_videos.py --input $(VIDEO) --output $(MINE)/data $(OPTIONS)
+	$(BIN)/python run_train.py --dataset=video --preset=demo --data_path=$(MINE)/data --workdir=$(MINE)/run
+	$(BIN)/python run_eval.py --workdir=$(MINE)/run
+	$(BIN)/python run_eval.py --workdirs=$(MINE)/run --report=$(MINE)/report
+	$(BIN)/python run_predict.py --workdir=$(MINE)/run --input="$(firstword $(wildcard $(VIDEO)))" --output=$(MINE)/film.gif
+	@echo "Look at $(MINE)/film.gif and $(MINE)/report/index.html"
 
 # make data-highway VIDEO="drive.mp4 other.mp4": see data/README.md for the other options.
 data-highway: $(VENV)/.installed-demo
