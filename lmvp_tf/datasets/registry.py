@@ -16,6 +16,7 @@ DATASETS = {
     "moving_mnist": "lmvp_tf.datasets.moving_mnist.MovingMNIST",
     "highway": "lmvp_tf.datasets.highway.Highway",
     "video": "lmvp_tf.datasets.video.Video",
+    "tfds": "lmvp_tf.datasets.tfds.TFDS",
 }
 
 
