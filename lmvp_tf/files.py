@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 # Of a text file: the largest that this program writes has a hundredth of it, and a list of empty
 # lists takes twenty times as much once it is read.
+_BLOCK = 2**20  # bytes read at a time
 _MOST_BYTES = 2**24
 
 
@@ -152,6 +154,15 @@ def read_bytes(path: pathlib.Path, most: int) -> bytes:
         if info.st_size > most:
             raise OSError(errno.EFBIG, f"{info.st_size} bytes, at most {most} are read")
         return file.read(most + 1)
+
+
+def file_sha256(path: pathlib.Path) -> str:
+    """SHA-256 of a file of any size, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _open_at_once(name: str, flags: int) -> int:

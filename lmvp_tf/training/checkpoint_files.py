@@ -10,7 +10,6 @@ its own tools and is not read: without it a run would begin anew over the checkp
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 import re
 import shutil
@@ -20,7 +19,7 @@ import msgspec
 import tensorflow as tf
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.files import LiteralName, read_json, sync, write_json
+from lmvp_tf.files import LiteralName, file_sha256, read_json, sync, write_json
 
 _NAME = re.compile(r"ckpt-(0|[1-9]\d{0,17})\.(index|json|data-\d+-of-\d+)")
 
@@ -170,8 +169,7 @@ def _is_unfinished(folder: pathlib.Path, step: int) -> bool:
 def _sha256(path: pathlib.Path) -> str:
     if not path.is_file():  # a pipe would never end
         return "no file"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _read_through(folder: pathlib.Path, step: int) -> str:

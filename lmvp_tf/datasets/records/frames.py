@@ -15,6 +15,7 @@ from lmvp_tf.datasets.records import tfrecords
 from lmvp_tf.datasets.records.index import Index
 from lmvp_tf.datasets.records.tfrecords import BadRecord, Shard
 from lmvp_tf.errors import UserError
+from lmvp_tf.files import file_sha256
 
 Integers = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
@@ -161,7 +162,7 @@ def _read_shard(index: Index, shard: Shard, skip_corrupt: bool) -> Iterator[tupl
     file = index.path / shard.file
     count = 0
     try:
-        intact = tfrecords.file_sha256(file) == shard.sha256
+        intact = file_sha256(file) == shard.sha256
         for i, record in enumerate(tfrecords.read_shard(file, index.shape)):
             count = i + 1
             if isinstance(record, BadRecord):

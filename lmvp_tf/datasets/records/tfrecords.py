@@ -7,7 +7,6 @@ ones compress by less than half; one frame, so that damage costs no more than th
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pathlib
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +19,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from lmvp_tf.errors import RunError
+from lmvp_tf.files import file_sha256
 
 SHARD_BYTES = 64 * 2**20  # a shard is closed when it has so many
 HEADER, FOOTER = 12, 4  # bytes around a record
-_BLOCK = 2**20
 
 Pixels = npt.NDArray[np.uint8]
 Shape = tuple[int, int, int]
@@ -136,15 +135,6 @@ class SplitWriter:
             raise RunError(f"cannot write {path}: {error}") from error
         self.shards.append(Shard(self._file, self._split, self._frames, self._bytes, digest))
         self._writer, self._frames, self._bytes = None, 0, 0
-
-
-def file_sha256(path: pathlib.Path) -> str:
-    """The SHA-256 of a file, in hex; read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _encode(frame: Pixels, number: int, name: str) -> bytes:
