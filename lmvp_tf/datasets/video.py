@@ -61,7 +61,7 @@ class Video(Recordings):
     title = "Videos"
     Settings = VideoSettings
     presets = presets.PRESETS
-    columns = ("mse", "ratio", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
+    columns = ("mse", "ratio", "mae_per_frame", "psnr", "ssim_tf", "ssim_skimage", "ssim_openstl")
 
     @classmethod
     def resolve(cls, config: Config, given: Collection[str] = ()) -> Config:
