@@ -49,9 +49,10 @@ class TrainingConfig:
     max_steps: int = setting(100, positive=True, resumable=True)  # lines 4-18 together
     # End earlier, after so many seconds of training; 0: no limit.
     max_seconds: float = setting(0.0, resumable=True)
-    learning_rate: float = 1e-3  # Adam, theta_G; and theta_F, theta_M in pre-training
-    guider_learning_rate: float = 1e-3  # Adam, theta_M in the main loop
-    discriminator_learning_rate: float = 1e-4  # Adam, theta_D by Eq. 1
+    # Adam, theta_G; and theta_F, theta_M in pre-training.
+    learning_rate: float = setting(1e-3, resumable=True)
+    guider_learning_rate: float = setting(1e-3, resumable=True)  # Adam, theta_M in the main loop
+    discriminator_learning_rate: float = setting(1e-4, resumable=True)  # Adam, theta_D by Eq. 1
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
     phase_warmup_steps: int = 0  # and over these anew when a later phase begins
@@ -59,7 +60,8 @@ class TrainingConfig:
     decay: str = setting("none", choices=("none", "cosine", "halve"))
     # Adam: what stays of its mean of squared gradients at every step.
     beta_2: float = setting(0.999, below=1)
-    clip_norm: float = 1.0  # bound on the norm of each network's gradient; 0: none
+    # Bound on the norm of each network's gradient; 0: none.
+    clip_norm: float = setting(1.0, resumable=True)
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
     # Loops over time as `while` loops: a smaller graph, sooner ready.
     rolled: bool = setting(True, resumable=True)

@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from lmvp_tf import configs
@@ -63,8 +64,35 @@ class TrainState:
         )
 
 
+_KINDS = {"networks": "the weights of", "optimizers": "what Adam keeps of the gradients of"}
+
+
+def not_finite(checkpoint: tf.train.Checkpoint) -> str:
+    """Names what in a checkpoint has a NaN or an infinity, by network; empty: nothing."""
+    view = tf.train.TrackableView
+    parts = {}
+    for name, part in view.children(checkpoint).items():
+        networks = view.children(part).items() if name in _KINDS else ()
+        parts |= {f"{_KINDS[name]} {network}": inner for network, inner in networks} or {name: part}
+    seen, bad = set[int](), []
+    for name, part in parts.items():
+        # An optimizer has the weights too: what belongs to two is told of the first, the network.
+        nodes = [node for node in view(part).descendants() if id(node) not in seen]
+        seen |= {id(node) for node in nodes}
+        if not all(_is_finite(node) for node in nodes):
+            bad.append(name)
+    return ", ".join(bad)
+
+
+def _is_finite(node: Any) -> bool:
+    value = node.value if isinstance(node, keras.Variable) else node
+    if not (isinstance(value, tf.Variable) and value.dtype.is_floating):
+        return True
+    return bool(tf.reduce_all(tf.math.is_finite(value)))
+
+
 class Checkpoints:
-    """The checkpoints of a workdir: the newest two.
+    """The checkpoints of a workdir: the newest two. Nothing that is not finite gets into one.
 
     Args:
       workdir: a pathlib.Path.
@@ -92,9 +120,15 @@ class Checkpoints:
         """Saves under the number of the step. This checkpoint and the one before it are kept.
 
         Raises:
-          RunError: it cannot be written. The checkpoints saved before stay as they are.
+          RunError: it cannot be written, or something in it is not finite. The checkpoints saved
+            before stay as they are.
         """
         before = self.newest
+        if strange := not_finite(self._checkpoint):
+            raise RunError(
+                f"{strange} not finite at step {step}: training has diverged. Nothing was saved, "
+                "the last checkpoint is from before; try a lower --set training.learning_rate"
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             checkpoint_files.remove(self.folder, step)
@@ -122,7 +156,7 @@ class Checkpoints:
           Whether there was one.
 
         Raises:
-          UserError: none of them is whole, or it is of another model.
+          UserError: none of them is whole, or it is of another model, or not finite.
         """
         step, damaged = checkpoint_files.find(self.folder)
         if step is None:
@@ -143,6 +177,11 @@ class Checkpoints:
             ) from error
         if partial:
             status.expect_partial()
+        if strange := not_finite(self._checkpoint):
+            raise UserError(
+                f"{self.folder / name} cannot be used: {strange} not finite in it. Begin the run "
+                "anew by run_train.py --restart with a lower --set training.learning_rate"
+            )
         self._newest = step
         return True
 

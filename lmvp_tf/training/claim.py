@@ -6,16 +6,18 @@ anybody's, whatever a command that failed has left there.
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import pathlib
 
 import msgspec
 
-from lmvp_tf import configs
+from lmvp_tf import configs, settings
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.files import read_json, write_json
+from lmvp_tf.files import read_json, write_json, write_text
 from lmvp_tf.training import checkpoint, weights
 
 
@@ -58,19 +60,51 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
             )
 
 
-def write(config: Config, workdir: pathlib.Path, videos: Dataset) -> None:
+def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> None:
     """Checks a workdir, then writes config.json and data.json, which make it this run's.
+
+    What the config changes of the one that the run had so far is kept, with the step, in
+    changes.csv.
+
+    Args:
+      config: the Config.
+      workdir: a pathlib.Path.
+      videos: its Dataset.
+      step: where the run is.
 
     Raises:
       UserError: as of `check`, or the workdir cannot be written.
     """
     check(config, workdir, videos)
     try:
+        _record_changes(config, workdir, step)
         write_json(_config_file(workdir), configs.to_dict(config))
         data = _Data(videos.source, videos.fingerprint)
         write_json(_data_file(workdir), msgspec.to_builtins(data))
     except RunError as error:
         raise UserError(f"the workdir is not writable: {error}") from error
+
+
+def _record_changes(config: Config, workdir: pathlib.Path, step: int) -> None:
+    """Appends what differs from the config of the workdir to changes.csv: before it is lost."""
+    if not (checkpoint.has_any(workdir) and _config_file(workdir).exists()):
+        return
+    before = settings.flatten(configs.load(_config_file(workdir)))
+    changed = [
+        [str(step), field, str(before[field]), str(value)]
+        for field, value in settings.flatten(config).items()
+        if before.get(field, value) != value
+    ]
+    if not changed:
+        return
+    path = workdir / _CHANGES
+    old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerows(changed if old else [["step", "field", "before", "after"], *changed])
+    write_text(path, old + text.getvalue())
+    for _, field, was, value in changed:
+        print(f"From step {step} on {field} is {value}, it was {was}.")
 
 
 def set_aside(workdir: pathlib.Path) -> pathlib.Path | None:
@@ -96,11 +130,13 @@ def set_aside(workdir: pathlib.Path) -> pathlib.Path | None:
     return folder
 
 
+_CHANGES = "changes.csv"
 _OF_A_RUN = (
     "checkpoints",
     "config.json",
     "data.json",
     "log.csv",
+    _CHANGES,
     "eval*",
     "events.out.tfevents.*",
     "plugins",
@@ -109,7 +145,7 @@ _OF_A_RUN = (
 
 def clear_leftovers(workdir: pathlib.Path) -> None:
     """Removes what killed programs left half written. Only for who alone writes to the workdir."""
-    for name in ("config", "data", "log"):
+    for name in ("config", "data", "log", "changes"):
         for path in workdir.glob(f".{name}-*"):
             path.unlink(missing_ok=True)
     checkpoint.clear_leftovers(workdir)

@@ -87,7 +87,7 @@ def _begin(
             f"--profile={profile[0]},{profile[1]}: the run is at step {step} already; "
             "give later steps"
         )
-    claim.write(config, workdir, videos)
+    claim.write(config, workdir, videos, step)
     if resumed and state.optimizers:
         print(f"Goes on from step {step} of {workdir}.")
     return Run(

@@ -96,3 +96,45 @@ def test_looking_for_a_checkpoint_makes_no_folder(tmp_path):
     for name in ("run", "run[1]"):
         assert newest_step(tmp_path / name) is None
         assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("precision", ["none", "float16"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nothing_that_is_not_finite_is_saved(tiny_config, tmp_path, precision, value):
+    tiny_config = configs.replace(tiny_config, {"training.mixed_precision": precision})
+    state = TrainState(tiny_config)
+    checkpoints = Checkpoints(tmp_path, state.checkpoint)
+    checkpoints.save(1)
+    before = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    slot = next(v for v in state.optimizers["D"].variables if "velocity" in v.path)
+    places = {
+        "the weights of G": state.model.networks["G"][-1],
+        "what Adam keeps of the gradients of D": slot,
+        "seconds": state.seconds,
+    }
+    for name, variable in places.items():
+        good = variable.numpy()
+        bad = np.array(good)
+        bad.flat[-1] = value
+        variable.assign(bad)
+        with pytest.raises(RunError, match=f"^{name} not finite at step 2: .* Nothing was saved"):
+            checkpoints.save(2)
+        variable.assign(good)
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == before
+    checkpoints.save(2)
+
+
+def test_a_checkpoint_that_is_not_finite_is_not_gone_on_from(tiny_config, tmp_path):
+    """One of an older program."""
+    state = TrainState(tiny_config)
+    weights = state.model.networks["M"][0]
+    weights.assign(np.full(weights.shape, np.nan))
+    (tmp_path / "checkpoints").mkdir()
+    state.checkpoint.save_counter.assign_add(1)
+    state.checkpoint.write(str(tmp_path / "checkpoints" / "ckpt-3"))
+    for use in (
+        lambda: Checkpoints(tmp_path, TrainState(tiny_config).checkpoint).restore(),
+        lambda: load_trained(tmp_path, tiny_config),
+    ):
+        with pytest.raises(UserError, match="ckpt-3 cannot be used: the weights of M not finite"):
+            use()

@@ -20,22 +20,45 @@ def other(tiny_config):
 
 def test_a_workdir_without_a_checkpoint_is_anybodys(tiny_config, other, tmp_path):
     """What a command that failed left there is in nobody's way."""
-    claim.write(tiny_config, tmp_path, VIDEOS)
-    claim.write(other, tmp_path, OTHER_VIDEOS)
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)
+    claim.write(other, tmp_path, OTHER_VIDEOS, 0)
     assert configs.load(tmp_path / "config.json") == other
 
 
 def test_a_workdir_with_a_checkpoint_is_its_runs_readable_or_not(tiny_config, other, tmp_path):
-    claim.write(tiny_config, tmp_path, VIDEOS)
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ckpt-3.index").write_bytes(b"damaged")
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
     with pytest.raises(UserError, match="training.seed: 0 there, 5 here"):
-        claim.write(other, tmp_path, VIDEOS)
+        claim.write(other, tmp_path, VIDEOS, 0)
     with pytest.raises(UserError, match=r"trained on other data \(ours\) than .*\(theirs\)"):
-        claim.write(tiny_config, tmp_path, OTHER_VIDEOS)
+        claim.write(tiny_config, tmp_path, OTHER_VIDEOS, 0)
     assert before == {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
-    claim.write(tiny_config, tmp_path, VIDEOS)
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)
+
+
+def test_what_a_run_that_goes_on_changes_is_kept_with_its_step(tiny_config, tmp_path, capsys):
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)
+    slower = configs.replace(tiny_config, {"training.learning_rate": 1e-4})
+    claim.write(slower, tmp_path, VIDEOS, 0)  # no checkpoint yet: a new run
+    assert not (tmp_path / "changes.csv").exists()
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "ckpt-3.index").write_bytes(b"")
+    other = {"training.clip_norm": 0.0, "training.guider_learning_rate": 0.5}
+    claim.write(slower, tmp_path, VIDEOS, 3)
+    claim.write(configs.replace(slower, other), tmp_path, VIDEOS, 3)
+    claim.write(configs.replace(slower, other), tmp_path, VIDEOS, 4)
+    claim.write(slower, tmp_path, VIDEOS, 5)
+    assert (tmp_path / "changes.csv").read_text().splitlines() == [
+        "step,field,before,after",
+        "3,training.guider_learning_rate,0.001,0.5",
+        "3,training.clip_norm,1.0,0.0",
+        "5,training.guider_learning_rate,0.5,0.001",
+        "5,training.clip_norm,0.0,1.0",
+    ]
+    said = capsys.readouterr().out
+    assert "From step 3 on training.guider_learning_rate is 0.5, it was 0.001." in said
 
 
 def test_published_weights_are_not_trained_over(tiny_config, tmp_path):

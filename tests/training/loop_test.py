@@ -281,6 +281,24 @@ def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(config, tmp_pat
         loop.train(config, tmp_path / "run")
 
 
+def test_a_diverged_run_goes_on_with_another_rate_and_keeps_when(trained):
+    config, workdir = trained
+    wild = {"training.learning_rate": 1e30, "training.clip_norm": 0.0, "training.max_steps": 6}
+    message = r"not finite at step \d.*: training has diverged.* batch \d of --seed=0 \(phase "
+    with pytest.raises(RunError, match=message):
+        loop.train(configs.replace(config, wild), workdir)
+    tame = configs.replace(config, {"training.learning_rate": 5e-4, "training.max_steps": 3})
+    assert loop.train(tame, workdir)
+    assert weights(workdir, tame)[1] == 3
+    with (workdir / "log.csv").open() as file:
+        rates = [float(row["learning_rate/G"]) for row in csv.DictReader(file)]
+    assert rates == [1e-3, 1e-3, 5e-4]
+    with (workdir / "changes.csv").open() as file:
+        changes = [tuple(row) for row in csv.reader(file)]
+    assert ("2", "training.learning_rate", "0.001", "1e+30") in changes
+    assert ("2", "training.learning_rate", "1e+30", "0.0005") in changes
+
+
 def test_it_stops_after_max_seconds_and_says_it_is_complete(config, tmp_path):
     config = configs.replace(config, {"training.max_seconds": 1e-3})
     assert loop.train(config, tmp_path / "run")

@@ -12,8 +12,16 @@ from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.evaluation.labels import label
 from lmvp_tf.presets import named
 
-# Where data lie and how long a run goes on do not make it another method; its phases do.
-_PHASES = {"training.one_step_steps", "training.pretrain_steps"}
+# Where data lie and how long a run goes on do not make it another method; its phases and its rates
+# do, though a run may change them.
+_OF_THE_METHOD = {
+    "training.one_step_steps",
+    "training.pretrain_steps",
+    "training.learning_rate",
+    "training.guider_learning_rate",
+    "training.discriminator_learning_rate",
+    "training.clip_norm",
+}
 
 
 def changes(config: Config) -> dict[str, Any]:
@@ -24,7 +32,7 @@ def changes(config: Config) -> dict[str, Any]:
     return {
         path: value
         for path, value in named.departures(config).items()
-        if path in _PHASES or not rules[path].resumable
+        if path in _OF_THE_METHOD or not rules[path].resumable
     }
 
 

@@ -17,6 +17,16 @@ class Finite(Hook):
         bad = [name for name in names if not math.isfinite(report.scalars[name])]
         if bad:
             raise RunError(
-                f"{', '.join(bad)} not finite at step {run.step}: training has diverged. The last "
-                "checkpoint is from before; try a lower --set training.learning_rate"
+                f"{', '.join(bad)} not finite at step {run.step}: training has diverged"
+                f"{_losses(report, bad)}. It was batch {run.step - 1} of --seed="
+                f"{run.config.training.seed} (phase {report.phase}). The last checkpoint is from "
+                "before; try a lower --set training.learning_rate"
             )
+
+
+def _losses(report: Report, bad: list[str]) -> str:
+    """The losses of the step, where only what came of them is not finite."""
+    losses = {n: v for n, v in report.scalars.items() if n.startswith("L_") and "/" not in n}
+    if any(name in losses for name in bad):
+        return ""
+    return f" ({', '.join(f'{name}={value:.4g}' for name, value in losses.items())})"

@@ -9,21 +9,24 @@ inside. Every variable has a name of its own that all phases share, so that one 
 them all.
 """
 
+import math
 import pathlib
 import re
 import shutil
+import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
-from lmvp_tf import configs
+from lmvp_tf import configs, settings
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import atomic_path, write_json
+from lmvp_tf.locks import only_writer
 from lmvp_tf.training import claim, log
-from lmvp_tf.training.checkpoint import Checkpoints, TrainState
+from lmvp_tf.training.checkpoint import Checkpoints, TrainState, newest_step
 from lmvp_tf.training.graphs import compiled_steps
 
 RUNNER = pathlib.Path(__file__).with_name("run_steps.py")
@@ -55,13 +58,32 @@ def dump_run(config, workdir, directory):
 
 
 def load_run(config, workdir, path):
-    """`load` into a workdir, which is made when it is missing. Returns the step.
+    """Puts what run_steps.py brought back into a workdir, as a checkpoint at its step.
+
+    The workdir is made when it is missing. The log.csv beside the file becomes its own, from where
+    that one ends. Returns the step.
 
     Raises:
-      UserError: the workdir is of another config, or the file does not fit.
+      UserError: the workdir is of another config, in use, or further already; or the file does not
+        fit. The workdir's run is then as it was.
     """
-    claim.write(config, workdir, open_dataset(config))
-    return load(path, TrainState(config), workdir)
+    videos = open_dataset(config)
+    claim.check(config, workdir, videos)
+    state = TrainState(config)
+    step = fill(state, path)
+    with only_writer(workdir):
+        claim.check(config, workdir, videos)
+        claim.clear_leftovers(workdir)
+        newest = newest_step(workdir)
+        if newest is not None and newest >= step:
+            raise UserError(
+                f"{workdir} is at step {newest} already and {path} at step {step}: give another "
+                "--workdir"
+            )
+        claim.write(config, workdir, videos, step)
+        Checkpoints(workdir, state.checkpoint).save(step)
+        log.merge(workdir / "log.csv", path.with_name("log.csv"), step)
+    return step
 
 
 def dump(config, state, videos, directory):
@@ -108,44 +130,73 @@ def dump(config, state, videos, directory):
     return {phase: (directory / f"{phase}.hlo").stat().st_size for phase in phases}
 
 
-def load(path, state, workdir):
-    """Puts what run_steps.py brought back into a workdir, as a checkpoint at its step.
-
-    The log.csv beside it becomes the workdir's, from where that one ends.
+def fill(state, path):
+    """Puts what run_steps.py brought back into a TrainState.
 
     Args:
+      state: the TrainState.
       path: a pathlib.Path, the npz that run_steps.py wrote.
-      state: the TrainState to fill.
-      workdir: a pathlib.Path.
 
     Returns:
-      The step.
+      Its step.
 
     Raises:
-      UserError: the file cannot be read, or is of another model.
+      UserError: the file cannot be read, or is of another model, or holds what no run comes to.
+        The state is then as it was.
     """
-    try:
-        with np.load(path) as saved:
-            values = {name: saved[name] for name in saved.files}
-    except Exception as error:  # a damaged archive makes NumPy raise nearly anything
-        raise UserError(f"{path} cannot be read as the state of a run: {error}") from error
     named = state_variables(state)
-    wrong = [
-        name
-        for name in named
-        if name not in values or values[name].shape != tuple(named[name].shape)
-    ]
-    if wrong or len(values) != len(named):
-        raise UserError(
-            f"{path} is the state of another model or run: {len(wrong)} of {len(named)} variables "
-            f"do not fit{', the first is ' + wrong[0] if wrong else ''}"
-        )
+    values = _read_state(path, named)
+    for name, value in values.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise UserError(f"{path} cannot be loaded: {name} has a NaN or an infinity")
+    for name in ("step", "seconds", "cpu_seconds"):
+        if not 0 <= values[name] <= _MOST:
+            raise UserError(f"{path} cannot be loaded: its {name} is {values[name]}")
     for name, variable in named.items():
         variable.assign(values[name])
-    step = int(state.step)
-    Checkpoints(workdir, state.checkpoint).save(step)
-    log.merge(workdir / "log.csv", path.with_name("log.csv"), step)
-    return step
+    return int(state.step)
+
+
+_MOST = 2**31 - 1  # steps, or seconds
+_OVERHEAD = 2**16  # bytes of an array in an archive besides its numbers
+
+
+def _read_state(path, named):
+    """The arrays of the npz: one for each of the variables, of its shape and kind, and no other."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            declared = {info.filename: info.file_size for info in archive.infolist()}
+        most = {f"{n}.npy": 8 * math.prod(v.shape) + _OVERHEAD for n, v in named.items()}
+        if any(size > most.get(file, 0) for file, size in declared.items()):
+            wrong = [file.removesuffix(".npy") for file in declared if file not in most]
+            wrong += [n for n in named if declared.get(f"{n}.npy", 0) > most[f"{n}.npy"]]
+            raise _unfit(path, wrong, named)
+        with np.load(path) as saved:
+            values = {name: saved[name] for name in saved.files}
+    except UserError:
+        raise
+    except Exception as error:  # a damaged archive makes NumPy raise nearly anything
+        raise UserError(
+            f"{path} cannot be read as the state of a run: {settings.shown(error)}"
+        ) from error
+    wrong = [
+        name
+        for name, variable in named.items()
+        if name not in values
+        or values[name].shape != tuple(variable.shape)
+        or values[name].dtype.kind != variable.dtype.as_numpy_dtype().dtype.kind
+    ]
+    wrong += [name for name in values if name not in named]
+    if wrong:
+        raise _unfit(path, wrong, named)
+    return values
+
+
+def _unfit(path, wrong, named):
+    return UserError(
+        f"{path} is the state of another model or run: {len(wrong)} of {len(named)} variables do "
+        f"not fit, the first is {settings.shown(wrong[0])}"
+    )
 
 
 def state_variables(state):

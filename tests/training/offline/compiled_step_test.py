@@ -9,8 +9,9 @@ import pytest
 
 from lmvp_tf import configs
 from lmvp_tf.errors import UserError
+from lmvp_tf.locks import only_writer
 from lmvp_tf.training import loop
-from lmvp_tf.training.checkpoint import TrainState, load_trained
+from lmvp_tf.training.checkpoint import TrainState, load_trained, newest_step
 from lmvp_tf.training.offline import compiled_step
 
 pytest.importorskip("jax")
@@ -76,19 +77,62 @@ def test_every_variable_of_the_state_has_a_name_of_its_own(tiny_config):
     assert len(named) == len({id(v) for v in named.values()}) == expected
 
 
+@pytest.fixture(name="state")
+def _state(config):
+    """The arrays of a state, as run_steps.py brings them back."""
+    named = compiled_step.state_variables(TrainState(config))
+    return {name: variable.numpy() for name, variable in named.items()} | {"step": np.int64(3)}
+
+
+def _but(name, value):
+    return lambda state: state | {name: value(state[name]) if callable(value) else value}
+
+
+SLOT = "optimizers/G/003"
+
+
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("change", "message"),
     [
-        (b"", "cannot be read as the state of a run"),
-        ({"step": np.int64(1)}, "of another model or run: .* the first is seconds"),
+        (lambda state: b"", "cannot be read as the state of a run"),
+        (lambda state: {"step": np.int64(1)}, "of another model or run: .* the first is seconds"),
+        (_but("more", np.zeros(3)), "of another model or run: 1 of .* the first is more"),
+        (_but("step", np.float64(5.7)), "of another model or run: 1 of .* the first is step"),
+        (_but("step", np.array("5")), "of another model or run: 1 of .* the first is step"),
+        (_but("step", np.array([5])), "of another model or run: 1 of .* the first is step"),
+        (_but("step", np.array(None)), "cannot be read as the state of a run"),
+        (_but("step", np.int64(-1)), "cannot be loaded: its step is -1"),
+        (_but("step", np.int64(2**40)), "cannot be loaded: its step is 1099511627776"),
+        (_but("seconds", np.float64(np.nan)), "cannot be loaded: seconds has a NaN"),
+        (_but(SLOT, lambda v: v + np.inf), f"cannot be loaded: {SLOT} has a NaN or an infinity"),
+        (_but(SLOT, lambda v: v.astype(str)), f"of another model or run: .* {SLOT}"),
+        (_but(SLOT, lambda v: v.astype(int)), f"of another model or run: .* {SLOT}"),
+        (_but(SLOT, lambda v: v.T[None]), f"of another model or run: .* {SLOT}"),
+        (_but(SLOT, np.zeros(10**7)), f"of another model or run: .* {SLOT}"),
     ],
 )
-def test_a_wrong_state_is_refused_and_leaves_no_checkpoint(config, tmp_path, content, message):
+def test_a_wrong_state_is_refused_and_leaves_no_checkpoint(
+    config, state, tmp_path, change, message
+):
     path = tmp_path / "trained.npz"
-    path.write_bytes(b"") if content == b"" else np.savez(path, **content)
-    with pytest.raises(UserError, match=message):
+    content = change(state)
+    path.write_bytes(content) if isinstance(content, bytes) else np.savez(path, **content)
+    with pytest.raises(UserError, match=message) as caught:
         compiled_step.load_run(config, tmp_path / "run", path)
-    assert not (tmp_path / "run" / "checkpoints" / "checkpoint").exists()
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_state_is_not_loaded_over_a_run_that_is_further(config, state, tmp_path):
+    path = tmp_path / "trained.npz"
+    np.savez(path, **state)
+    assert compiled_step.load_run(config, tmp_path / "run", path) == 3
+    np.savez(path, **state | {"step": np.int64(2)})
+    with pytest.raises(UserError, match="run is at step 3 already and .* at step 2"):
+        compiled_step.load_run(config, tmp_path / "run", path)
+    with only_writer(tmp_path / "run"), pytest.raises(UserError, match="is in use by process"):
+        compiled_step.load_run(config, tmp_path / "run", path)
+    assert newest_step(tmp_path / "run") == 3
 
 
 def test_a_model_that_has_nothing_to_train_has_no_step_to_dump(digits_file, tmp_path):
