@@ -8,7 +8,9 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lmvp_tf.files import write_text
+from lmvp_tf.errors import UserError
+from lmvp_tf.files import read_bytes, write_text
+from lmvp_tf.settings import shown
 
 Row = dict[str, Any]
 
@@ -54,13 +56,29 @@ def _columns(first: Iterable[str], rows: list[Row]) -> list[str]:
     return list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
 
 
+_MOST_BYTES = 2**30  # of a log.csv
+
+
 def _read(path: pathlib.Path) -> list[Row]:
-    """The whole lines of a log.csv; none where there is no file."""
-    if not path.exists():
+    """The whole lines of a log.csv; none where there is no file, or an empty one.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    try:
+        text = read_bytes(path, _MOST_BYTES).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        rows = [row for row in rows if None not in row and None not in row.values()]
+        for row in rows:
+            _step(row)
+    except FileNotFoundError:
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if None not in row and None not in row.values()]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
+        reason = "no column step" if isinstance(error, KeyError) else shown(error)
+        raise UserError(
+            f"{path} is damaged ({reason}): move it away, and the run goes on with a new one"
+        ) from error
+    return rows
 
 
 def _write(path: pathlib.Path, columns: list[str], rows: list[Row]) -> None:

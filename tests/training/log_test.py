@@ -2,6 +2,9 @@
 
 import csv
 
+import pytest
+
+from lmvp_tf.errors import UserError
 from lmvp_tf.training import log
 
 
@@ -45,3 +48,30 @@ def test_no_other_log_leaves_it_as_it_is(tmp_path):
     (tmp_path / "a.csv").write_text("step,x\n1,10\n")
     log.merge(tmp_path / "a.csv", tmp_path / "none.csv", last_step=3)
     assert (tmp_path / "a.csv").read_text() == "step,x\n1,10\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"stop,L\n1,2\n",
+        b"step,L\none,2\n",
+        b"step,L\n1.5,2\n",
+        b"step,L\n1,\xff\n",
+        b"step,L\n1," + b"9" * 200_000 + b"\n",
+    ],
+)
+def test_a_damaged_log_is_named_and_left_alone(tmp_path, content):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"log.csv is damaged \(.*\): move it away"):
+        log.Log(path, ["step"], 5)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"st", b"step,L\n", b"step,L\n1,2\n2"])
+def test_a_log_that_was_cut_short_keeps_its_whole_lines(tmp_path, content):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    log.Log(path, ["step", "L"], 5).append({"step": 7, "L": 1.0})
+    whole = ["1,2"] if b"1,2" in content else []
+    assert path.read_text().splitlines() == ["step,L", *whole, "7,1"]
