@@ -284,9 +284,14 @@ def _make_dataset(folder: pathlib.Path) -> None:
 
 
 def _read_dataset(folder: pathlib.Path) -> Any:
-    from lmvp_tf.datasets.records import reader
+    from lmvp_tf import configs
+    from lmvp_tf.datasets.registry import dataset_class
 
-    return [split.frames for split in vars(reader.open_dataset(folder / "data"))["splits"].values()]
+    values = {"data.path": str(folder / "data"), "data.num_frames": 6, "data.num_inputs": 4}
+    config = configs.validate(configs.replace(configs.create("highway"), values))
+    videos = dataset_class("highway")(config.data)
+    train = next(iter(videos.train(0, 2))).numpy()
+    return [videos.fingerprint, train, [batch.numpy() for batch in videos.test(batch_size=16)]]
 
 
 def _make_state(folder: pathlib.Path) -> None:
@@ -447,7 +452,7 @@ FORMATS = {
         Format(
             "dataset.json", "data/dataset.json", _make_dataset, _read_dataset, "json", plain=True
         ),
-        Format("shard", "data/*.tfrecord", _make_dataset, _read_dataset),
+        Format("shard", "data/test-*.tfrecord", _make_dataset, _read_dataset),
         Format("state .npz", "trained.npz", _make_state, _read_state),
         _film("film .mp4", lambda folder: _make_mp4(folder / "film.mp4", _pixels()), "film.mp4"),
         _film("film .gif", _make_animation("film.gif"), "film.gif"),
