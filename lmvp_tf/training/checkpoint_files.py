@@ -19,7 +19,7 @@ import msgspec
 import tensorflow as tf
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.files import LiteralName, file_sha256, read_json, sync, write_json
+from lmvp_tf.files import LiteralName, file_sha256, read_json, sync, write_json, write_text
 
 _NAME = re.compile(r"ckpt-(0|[1-9]\d{0,17})\.(index|json|data-\d+-of-\d+)")
 
@@ -109,9 +109,8 @@ def seal(folder: pathlib.Path, step: int) -> None:
     for path in [*written, folder]:
         sync(path)
     write_json(_record(folder, step), {"sha256": {path.name: _sha256(path) for path in written}})
-    tf.compat.v1.train.update_checkpoint_state(
-        str(folder), name_of(step), latest_filename="checkpoint"
-    )
+    listed = ("model_checkpoint_path", "all_model_checkpoint_paths")
+    write_text(folder / "checkpoint", "".join(f'{key}: "{name_of(step)}"\n' for key in listed))
 
 
 def remove(folder: pathlib.Path, step: int) -> None:
