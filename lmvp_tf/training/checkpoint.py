@@ -70,7 +70,7 @@ _KINDS = {"networks": "the weights of", "optimizers": "what Adam keeps of the gr
 def not_finite(checkpoint: tf.train.Checkpoint) -> str:
     """Names what in a checkpoint has a NaN or an infinity, by network; empty: nothing."""
     view = tf.train.TrackableView
-    parts = {}
+    parts: dict[str, Any] = {}
     for name, part in view.children(checkpoint).items():
         networks = view.children(part).items() if name in _KINDS else ()
         parts |= {f"{_KINDS[name]} {network}": inner for network, inner in networks} or {name: part}
