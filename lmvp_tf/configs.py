@@ -21,6 +21,7 @@ from lmvp_tf.files import read_json
 from lmvp_tf.models.registry import model_class
 from lmvp_tf.recipe import LossConfig, TrainingConfig
 from lmvp_tf.settings import flatten
+from lmvp_tf.training.procedures import procedure_class
 
 VERSION = 2  # of config.json
 _PARTS = ("data", "model", "losses", "training")
@@ -127,6 +128,7 @@ def validate(config: Config) -> Config:
     if config.data.settled:
         config.data.validate()
         config.model.validate(config.data)
+        procedure_class(model_class(config.model_name).procedure)(config).validate()
     config.losses.validate()
     config.training.validate()
     if config.training.recompute and not model_class(config.model_name).recomputes:
@@ -217,6 +219,21 @@ def load(path: pathlib.Path) -> Config:
             f"{path.parent} is no workdir of run_train.py: it has no {path.name}"
         ) from error
     return from_dict(values, where=str(path))
+
+
+def lengthened(old: Config, new: Config) -> Config:
+    """`new` with the decay that a run of `old` began with, where it does not name another one.
+
+    A run that is made longer would else jump from its lowest rate to the middle of a longer decay.
+
+    Raises:
+      UserError: a cosine would end before the run does, and leave nothing to learn by.
+    """
+    before, now = old.training, new.training
+    decay_steps = now.decay_steps or before.decay_steps
+    if not decay_steps and before.max_steps < now.max_steps:
+        decay_steps = before.max_steps
+    return validate(replace(new, {"training.decay_steps": decay_steps}))
 
 
 def differences(old: Config, new: Config) -> list[str]:

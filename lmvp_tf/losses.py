@@ -146,6 +146,22 @@ def gradient_difference_loss(
     return loss
 
 
+def learner_yardsticks(features: KerasTensor) -> dict[str, KerasTensor]:
+    """What Eq. 2 is for an M that knows next to nothing of motion.
+
+    Args:
+      features: f_t for t = 1..T, [B, T, h, w, K].
+
+    Returns:
+      {"zeros": of m_t = 0, "minus_f": of m_t = -a f_t with the best a, which expects features to
+      come back to their mean}. An M that does not beat both knows nothing of how features move.
+    """
+    now, change = features[:, :-1], features[:, 1:] - features[:, :-1]
+    zeros, together = ops.mean(ops.square(change)), ops.mean(now * change)
+    size = ops.maximum(ops.mean(ops.square(now)), EPSILON)
+    return {"zeros": zeros, "minus_f": zeros - ops.square(together) / size}
+
+
 def weighted_mean(values: KerasTensor, weights: KerasTensor) -> KerasTensor:
     """Mean of [B, T] values under one weight per time step [T]."""
     return ops.sum(ops.mean(values, axis=0) * weights) / ops.sum(weights)

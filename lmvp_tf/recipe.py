@@ -18,6 +18,10 @@ class LossConfig:
     gamma: float = 0.1  # weight of Eq. 3 in Eq. 4
     input_weight: float = 1.0  # weight of one-step predictions of the frames up to T0
     pretrain_learner_weight: float = 0.0  # weight of Eq. 2 on theta_M in pre-training; the paper: 0
+    # First t whose x̂_t counts, in every loss of LMVP; nobody can know the direction of x̂_2.
+    first_counted: int = 2
+    # Predicted frames that a clip must have for D to be shown it as fake.
+    fewest_predicted: int = setting(1, positive=True)
 
     def validate(self) -> None:
         """Refuses what cannot work together.
@@ -45,19 +49,32 @@ class TrainingConfig:
     seed: int = 0
     # First steps of pre-training: every prediction from real frames.
     one_step_steps: int = setting(0, resumable=True)
+    # Then open loop over so many frames, one number after the other; after them over all T - T0.
+    horizons: tuple[int, ...] = setting((), empty=True)
+    horizon_steps: int = setting(100, positive=True)  # for each of them
     pretrain_steps: int = setting(0, resumable=True)  # lines 4-6
     max_steps: int = setting(100, positive=True, resumable=True)  # lines 4-18 together
+    # Which networks learn by a loss of their own. "G": the reconstruction is all.
+    updates: str = setting("DMG", choices=("DMG", "DG", "MG", "G"))
+    # "sequential": each line reads what the lines before updated. "joint": all read one rollout.
+    main_loop: str = setting("sequential", choices=("sequential", "joint"))
+    # In the joint main loop the reconstruction goes on moving theta_F and M's recurrence.
+    train_encoder: bool = False
     # End earlier, after so many seconds of training; 0: no limit.
     max_seconds: float = setting(0.0, resumable=True)
     # Adam, theta_G; and theta_F, theta_M in pre-training.
     learning_rate: float = setting(1e-3, resumable=True)
-    guider_learning_rate: float = setting(1e-3, resumable=True)  # Adam, theta_M in the main loop
+    # Adam, theta_M in the main loop, where another loss moved it before.
+    guider_learning_rate: float = setting(1e-3, resumable=True)
     discriminator_learning_rate: float = setting(1e-4, resumable=True)  # Adam, theta_D by Eq. 1
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
     phase_warmup_steps: int = 0  # and over these anew when a later phase begins
     # Of the rates: "cosine" to 0, "halve" at each fifth of the run.
     decay: str = setting("none", choices=("none", "cosine", "halve"))
+    decay_steps: int = setting(0, resumable=True)  # the run that it is made for; 0: max_steps
+    # The share of the rates that no decay goes below.
+    learning_rate_floor: float = setting(0.0, at_most=1, resumable=True)
     # Adam: what stays of its mean of squared gradients at every step.
     beta_2: float = setting(0.999, below=1)
     # Bound on the norm of each network's gradient; 0: none.
@@ -89,4 +106,24 @@ class TrainingConfig:
             raise UserError(
                 "training.one_step_steps are the first of training.pretrain_steps and cannot be "
                 f"more. Received: {self.one_step_steps} > {self.pretrain_steps}"
+            )
+        if list(self.horizons) != sorted({h for h in self.horizons if h > 1}):
+            raise UserError(
+                "training.horizons must rise, from 2 on: one-step predictions come before them. "
+                f"Received: {self.horizons}"
+            )
+        growing = len(self.horizons) * self.horizon_steps
+        if self.horizons and self.one_step_steps + growing > self.pretrain_steps:
+            raise UserError(
+                "training.horizons, each for training.horizon_steps, and training.one_step_steps "
+                "are the first of training.pretrain_steps and cannot be more. Received: "
+                f"{self.one_step_steps} + {growing} > {self.pretrain_steps}"
+            )
+        ends_early = self.decay == "cosine" and 0 < self.decay_steps < self.max_steps
+        if ends_early and not self.learning_rate_floor:
+            raise UserError(
+                f"the learning rate falls to 0 at step {self.decay_steps}, and the run is to last "
+                f"{self.max_steps}: go on with a share of it by --set "
+                "training.learning_rate_floor=0.05, or with a longer decay, and a jump, by --set "
+                f"training.decay_steps={self.max_steps}"
             )

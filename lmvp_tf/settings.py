@@ -17,6 +17,7 @@ def setting(
     positive: bool = False,
     below: float = math.inf,
     at_most: float = math.inf,
+    empty: bool = False,
     resumable: bool = False,
     task: bool = False,
 ) -> Any:
@@ -27,14 +28,15 @@ def setting(
       choices: all that it may be; empty: whatever its type allows.
       positive: it must be above 0. Every number must be finite and not negative.
       below, at_most: bounds of a number.
+      empty: a list may have no number at all.
       resumable: a run may be continued with another value of it.
       task: runs that differ in it predict other things, and no report compares them.
     """
-    rule = Rule(choices, positive, below, at_most, resumable, task)
+    rule = Rule(choices, positive, below, at_most, empty, resumable, task)
     return dataclasses.field(default=default, metadata={"rule": rule})
 
 
-_MOST_WIDTHS = 64  # of a network: each is a layer
+_LONGEST_LIST = 64  # of widths, each is a layer of a network; of horizons, each is a phase
 _MOST = 2**31 - 1  # as a whole number: TensorFlow's sizes have 32 bits in many places
 _LONGEST = 4096  # characters of a text: Linux has no longer paths
 
@@ -46,6 +48,7 @@ class Rule(typing.NamedTuple):
     positive: bool = False
     below: float = math.inf
     at_most: float = math.inf
+    empty: bool = False
     resumable: bool = False
     task: bool = False
 
@@ -58,13 +61,14 @@ class Rule(typing.NamedTuple):
         if self.choices and value not in self.choices:
             allowed = ", ".join(map(str, self.choices))
             raise UserError(f"{path} must be one of {allowed}. Received: {shown(value)}")
-        if isinstance(value, tuple) and not (
-            0 < len(value) <= _MOST_WIDTHS and min(value) > 0 and max(value) <= _MOST
-        ):
-            raise UserError(
-                f"{path} wants 1 to {_MOST_WIDTHS} widths, each from 1 to {_MOST}. Received: "
-                f"{shown(value)}"
-            )
+        if isinstance(value, tuple):
+            fewest = 0 if self.empty else 1
+            in_range = all(0 < number <= _MOST for number in value)
+            if not (fewest <= len(value) <= _LONGEST_LIST and in_range):
+                raise UserError(
+                    f"{path} wants {fewest} to {_LONGEST_LIST} numbers, each from 1 to {_MOST}. "
+                    f"Received: {shown(value)}"
+                )
         if isinstance(value, bool) or not isinstance(value, int | float):
             return
         if isinstance(value, int) and value > _MOST:
@@ -121,8 +125,10 @@ def convert(path: str, value: Any, kind: Any) -> Any:
     wanted = "a list of whole numbers, as 16,32,32" if is_tuple else kind.__name__
     try:
         if is_tuple:
-            parts = value.strip("()[] ").rstrip(",").split(",") if isinstance(value, str) else value
-            return tuple(_whole(part) for part in parts)
+            if isinstance(value, str):
+                text = value.strip("()[] ").rstrip(",")
+                value = text.split(",") if text else ()
+            return tuple(_whole(part) for part in value)
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
         if kind is int:

@@ -54,8 +54,8 @@ class TrainState:
         memory.check(config, training=True)
         self.model = build_model(config)
         self.procedure = procedure_class(self.model.procedure)(config)
-        self.optimizers = Optimizers(self.procedure, self.model)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.optimizers = Optimizers(self.procedure, self.model, self.step)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="seconds")
         self.cpu_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="cpu_seconds")
         self.checkpoint = tf.train.Checkpoint(

@@ -28,24 +28,31 @@ class _Data(msgspec.Struct):
     fingerprint: str
 
 
-def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) -> None:
+def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) -> Config:
     """Checks that a run may begin in a workdir, or go on. Writes nothing.
+
+    A run that is made longer keeps the decay that it began with: its rate goes on from where it is.
 
     Args:
       config: the Config.
       workdir: a pathlib.Path.
       videos: its Dataset; None leaves the data unchecked.
 
+    Returns:
+      The config to begin or to go on with.
+
     Raises:
       UserError: the workdir is of another config, the fields are named, or of other data; or it
-        holds published weights.
+        holds published weights; or the rate would be 0 for what is left of the run.
     """
     _check_not_published(workdir)
     if not checkpoint.has_any(workdir):
-        return
+        return config
     path = _config_file(workdir)
     if path.exists():
-        differences = configs.differences(configs.load(path), config)
+        before = configs.load(path)
+        config = configs.lengthened(before, config)
+        differences = configs.differences(before, config)
         if differences:
             raise UserError(
                 f"{workdir} belongs to a run with another config ({'; '.join(differences)}); "
@@ -58,6 +65,7 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
                 f"{workdir} was trained on other data ({before.source}) than what is found now "
                 f"({videos.source}); give the same data, or another --workdir"
             )
+    return config
 
 
 def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> None:
@@ -75,7 +83,7 @@ def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> 
     Raises:
       UserError: as of `check`, or the workdir cannot be written.
     """
-    check(config, workdir, videos)
+    config = check(config, workdir, videos)
     try:
         _record_changes(config, workdir, step)
         write_json(_config_file(workdir), configs.to_dict(config))

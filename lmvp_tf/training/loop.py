@@ -50,7 +50,7 @@ def train(
       RunError: a loss is not finite, or the disk is full.
     """
     if not restart:
-        claim.check(config, workdir)
+        config = claim.check(config, workdir)
     videos = open_dataset(config)
     print(f"Data: {videos.source}")
     if not restart:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.models.predictor import VideoPredictor
@@ -16,8 +18,10 @@ from lmvp_tf.training.procedure import Learner, Procedure
 _HALVINGS = 5  # equal parts of a run, as the authors of DFN: each 4,000 of their 20,000 steps
 
 
-class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+class LearningRate:
     """A linear warm-up, then a constant rate, a cosine to zero, or halving in equal intervals.
+
+    It goes by the step of the run: an optimizer that leaves steps out keeps up with the others.
 
     When a later phase begins, the warm-up may come again (`training.phase_warmup_steps`). Gradients
     of the new loss can be ten times as large, and Adam, whose second moment is still that of the
@@ -29,11 +33,10 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, peaks: Mapping[int, float], training: TrainingConfig) -> None:
-        super().__init__()
         self.peaks = dict(peaks)
         self.training = training
 
-    def __call__(self, step: Any) -> keras.KerasTensor:
+    def __call__(self, step: tf.Variable | int) -> tf.Tensor:
         training = self.training
         step = ops.cast(step, "float32")
         (_, peak), *later = self.peaks.items()
@@ -43,15 +46,15 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         for start, _ in later:
             risen = _rise(step - start, training.phase_warmup_steps)
             rate = ops.where(step < start, rate, rate * risen)
+        length, floor = training.decay_steps or training.max_steps, training.learning_rate_floor
         if training.decay == "cosine":
-            progress = ops.minimum(step / training.max_steps, 1.0)
-            return rate * 0.5 * (1.0 + ops.cos(math.pi * progress))
-        if training.decay == "halve":
-            return rate * ops.power(0.5, ops.floor(_HALVINGS * step / training.max_steps))
-        return rate
-
-    def get_config(self) -> dict[str, Any]:
-        return {"peaks": self.peaks, "training": self.training}
+            progress = ops.minimum(step / length, 1.0)
+            decayed = rate * 0.5 * (1.0 + ops.cos(math.pi * progress))
+        elif training.decay == "halve":
+            decayed = rate * ops.power(0.5, ops.floor(_HALVINGS * step / length))
+        else:
+            return rate
+        return ops.maximum(decayed, rate * floor)
 
 
 def _rise(step: Any, length: int) -> keras.KerasTensor:
@@ -64,20 +67,25 @@ class Optimizers(dict[str, keras.optimizers.Optimizer]):
     Args:
       procedure: the Procedure.
       model: a built VideoPredictor.
+      step: the variable that counts the steps of the run.
     """
 
-    def __init__(self, procedure: Procedure, model: VideoPredictor) -> None:
+    def __init__(
+        self, procedure: Procedure, model: VideoPredictor, step: tf.Variable | int = 0
+    ) -> None:
         training = procedure.config.training
         super().__init__(
-            (name, _adam(name, _rate(learner, procedure), learner.variables, training))
+            (name, _adam(name, _rate(learner, procedure, step), learner.variables, training))
             for name, learner in procedure.learners(model).items()
         )
 
 
-def _rate(learner: Learner, procedure: Procedure) -> LearningRate:
+def _rate(
+    learner: Learner, procedure: Procedure, step: tf.Variable | int
+) -> Callable[[], tf.Tensor]:
     starts = procedure.starts()  # of phases that begin at the same step, the last one has steps
     peaks = {start: learner.rates.get(phase, learner.rate) for phase, start in starts.items()}
-    return LearningRate(peaks, procedure.config.training)
+    return functools.partial(LearningRate(peaks, procedure.config.training), step)
 
 
 # Keras' 1e-7 is as large as many gradients of a squared error (on Highway, the median of F's second
@@ -86,7 +94,7 @@ _EPSILON = 1e-10
 
 
 def _adam(
-    name: str, rate: LearningRate, theta: Sequence[Any], training: TrainingConfig
+    name: str, rate: Callable[[], tf.Tensor], theta: Sequence[Any], training: TrainingConfig
 ) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.Adam(
         rate,

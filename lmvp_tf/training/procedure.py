@@ -50,6 +50,13 @@ class Procedure(abc.ABC):
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def validate(self) -> None:
+        """Refuses what cannot work together in the config.
+
+        Raises:
+          UserError: naming the field, what it may hold, and what it holds.
+        """
+
     @abc.abstractmethod
     def starts(self) -> dict[str, int]:
         """{phase: the step, counted from 0, that it begins at}, in order; the first begins at 0.

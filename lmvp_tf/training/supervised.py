@@ -10,30 +10,36 @@ import tensorflow as tf
 from lmvp_tf import losses
 from lmvp_tf.configs import Config
 from lmvp_tf.models.predictor import VideoPredictor
+from lmvp_tf.training import horizons
 from lmvp_tf.training.optimizers import Optimizers
 from lmvp_tf.training.procedure import Learner, Procedure, Step
 from lmvp_tf.training.update import update
 
 
 class Supervised(Procedure):
-    """Training by the reconstruction loss alone, a phase of one-step predictions first."""
+    """Training by the reconstruction loss alone, over a growing horizon."""
 
     scalars: ClassVar = {"L_recons": "losses/L_recons (in Eq. 4)"}  # one chart with LMVP
 
+    def validate(self) -> None:
+        horizons.check(self.config)
+
     def starts(self) -> dict[str, int]:
-        return {"one_step": 0, "open_loop": self.config.training.one_step_steps}
+        return {phase: stage.start for phase, stage in self._stages().items()}
 
     def learners(self, model: VideoPredictor) -> dict[str, Learner]:
         rate = self.config.training.learning_rate
         return {name: Learner(theta, rate) for name, theta in model.networks.items()}
 
     def steps(self, model: VideoPredictor, optimizers: Optimizers) -> dict[str, Step]:
-        data = self.config.data
         step = functools.partial(supervised_step, model, optimizers, self.config)
         return {
-            "one_step": functools.partial(step, num_real=data.num_frames - 1),
-            "open_loop": functools.partial(step, num_real=data.num_inputs),
+            phase: functools.partial(step, num_real=stage.num_real)
+            for phase, stage in self._stages().items()
         }
+
+    def _stages(self) -> dict[str, horizons.Stage]:
+        return horizons.stages(self.config, "open_loop")
 
 
 def supervised_step(

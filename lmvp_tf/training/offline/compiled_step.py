@@ -42,12 +42,14 @@ def dump_run(config, workdir, directory):
       RunError: a file cannot be written.
     """
     videos = open_dataset(config)
+    goes_on = workdir and (workdir / "config.json").exists()
+    if goes_on:
+        config = claim.check(config, workdir, videos)
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config)
     if not state.optimizers:
         raise UserError(f"--model={config.model_name} has nothing to train, so no step to dump")
-    if workdir and (workdir / "config.json").exists():
-        claim.check(config, workdir, videos)
+    if goes_on:
         Checkpoints(workdir, state.checkpoint).restore()
     sizes = dump(config, state, videos, directory)
     return [
@@ -68,7 +70,7 @@ def load_run(config, workdir, path):
         fit. The workdir's run is then as it was.
     """
     videos = open_dataset(config)
-    claim.check(config, workdir, videos)
+    config = claim.check(config, workdir, videos)
     state = TrainState(config)
     step = fill(state, path)
     with only_writer(workdir):

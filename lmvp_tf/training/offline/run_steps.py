@@ -50,8 +50,17 @@ class Phase:
 
 
 def save(path, values, names):
+    """Writes a state whole or not at all. One that is not finite would end the run for good: what
+    was saved before stays.
+    """
+    state = {name: np.asarray(values[name]) for name in names}
+    bad = [name for name, value in state.items() if not np.isfinite(value).all()]
+    if bad:
+        raise FloatingPointError(
+            f"not finite at step {int(state['step'])}: {', '.join(bad[:3])}; {path} stays as it was"
+        )
     partial = path.with_name(path.name + ".partial.npz")
-    np.savez(partial, **{name: np.asarray(values[name]) for name in names})
+    np.savez(partial, **state)
     partial.replace(path)
 
 

@@ -1,0 +1,54 @@
+"""How far a model predicts on its own while it learns to: one frame, some more, all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lmvp_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from lmvp_tf.configs import Config
+
+
+class Stage(NamedTuple):
+    """A phase of training with one horizon.
+
+    Attributes:
+      start: the step that it begins at.
+      num_real: R, how many frames of a video are real to the model; it predicts the T - R others in
+        a chain.
+    """
+
+    start: int
+    num_real: int
+
+
+def check(config: Config) -> None:
+    """Refuses horizons that do not end before all T - T0 frames.
+
+    Raises:
+      UserError: naming the field, what it may hold, and what it holds.
+    """
+    horizons, longest = config.training.horizons, config.data.num_predicted
+    if horizons and horizons[-1] >= longest:
+        raise UserError(
+            f"training.horizons must stay below T - T0 = {longest}, which comes after them. "
+            f"Received: {horizons}"
+        )
+
+
+def stages(config: Config, last: str) -> dict[str, Stage]:
+    """{phase: its Stage}, in order: "one_step", "horizon_h" for each h of `training.horizons`, and
+    the open loop over all T - T0 frames, under the name `last`.
+    """
+    training, num_frames = config.training, config.data.num_frames
+    lengths = {"one_step": 1}
+    lengths |= {f"horizon_{length}": length for length in training.horizons}
+    lengths[last] = config.data.num_predicted
+    starts = [0]
+    for i in range(len(lengths) - 1):
+        starts.append(training.one_step_steps + i * training.horizon_steps)
+    return {
+        name: Stage(start, num_frames - length)
+        for (name, length), start in zip(lengths.items(), starts, strict=True)
+    }
