@@ -65,7 +65,16 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("training.learning_rate=nan", "learning_rate must be finite and not negative"),
         ("losses.reconstruction=l1", "must be one of bce, mse"),
         ("model.spatial_widths=8", "two widths or more"),
-        ("model.pixel_widths=", "must be a list of whole numbers"),
+        ("model.pixel_widths=", "wants 1 to 64 numbers"),
+        ("model.pixel_widths=8,,16", "must be a list of whole numbers"),
+        ("model.guider=teacher", "model.guider must be one of recurrent, split, transport"),
+        ("training.horizons=4,2", "training.horizons must rise"),
+        ("training.horizons=10", "must stay below T - T0 = 10"),
+        ("training.horizons=2", "cannot be more. Received: 0 [+] 100 > 0"),
+        ("losses.first_counted=1", "losses.first_counted is 2"),
+        ("losses.first_counted=12", "that is not given: 11. Received: 12"),
+        ("losses.fewest_predicted=5", "no clip of model.clip_length frames has more than 4"),
+        ("training.train_encoder=true", "of training.main_loop=joint alone"),
         ("data.channels=4", "data.channels must be one of 1, 3"),
         ("data.size=24", "28 pixels"),
         ("training.one_step_steps=1", "cannot be more. Received: 1 > 0"),
@@ -75,6 +84,28 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
 def test_a_config_that_cannot_work_is_refused(text, message):
     with pytest.raises(UserError, match=message):
         configs.validate(override(text))
+
+
+def test_a_list_may_be_empty_where_it_is_none_of_widths():
+    assert override("training.horizons=2,4").training.horizons == (2, 4)
+    for text in ("training.horizons=", "training.horizons=()"):
+        assert configs.validate(override(text)).training.horizons == ()
+
+
+def test_what_eq_2_alone_trains_needs_eq_2():
+    values = {"model.guider": "split", "training.updates": "G"}
+    with pytest.raises(UserError, match="which training.updates=G leaves out: set it to false"):
+        configs.validate(configs.replace(configs.create(), values))
+    configs.validate(configs.replace(configs.create(), values | {"model.guider_apart": False}))
+
+
+def test_a_cosine_that_ends_before_the_run_needs_a_floor():
+    values = {"training.decay": "cosine", "training.decay_steps": 50, "training.max_steps": 60}
+    with pytest.raises(UserError, match="falls to 0 at step 50, and the run is to last 60"):
+        configs.validate(configs.replace(configs.create(), values))
+    configs.validate(
+        configs.replace(configs.create(), values | {"training.learning_rate_floor": 0.1})
+    )
 
 
 @pytest.mark.parametrize("model", ["lmvp", "dfn", "conv_lstm", "fpm", "last_frame"])

@@ -31,6 +31,16 @@ def test_learner_loss_is_equation_2():
     np.testing.assert_allclose(loss, total / motions.size, rtol=1e-5)
 
 
+def test_the_yardsticks_of_equation_2_are_those_of_zeros_and_of_the_best_multiple_of_f():
+    features = RNG.normal(size=(2, 5, 3, 3, 4)).astype("float32")
+    change = np.diff(features, axis=1)
+    scales = np.linspace(-2, 2, 4001)
+    errors = [np.mean((-a * features[:, :-1] - change) ** 2) for a in scales]
+    yardsticks = losses.learner_yardsticks(features)
+    np.testing.assert_allclose(yardsticks["zeros"], np.mean(change**2), rtol=1e-5)
+    np.testing.assert_allclose(yardsticks["minus_f"], min(errors), rtol=1e-5)
+
+
 def test_teacher_loss_is_equation_3_with_weights():
     motions, features, following = RNG.normal(size=(3, 2, 4, 3, 3, 5)).astype("float32")
     weights = np.float32([0.0, 1.0, 2.0, 1.0])

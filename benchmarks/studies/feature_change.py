@@ -42,7 +42,7 @@ def main(mnist_path=""):
                 video = next(iter(open_dataset(config).validation(32, 32)))
             model, _ = load_trained(folder, config)
             features = np.asarray(model.leak(model.clips(video)))
-            motions = np.asarray(model.guide(features[:, :-1])[0])
+            motions = np.asarray(model.guide(features[:, :-1])[0].motion)
             change = np.diff(features, axis=1)
             zeros, eq2 = np.mean(change**2), np.mean((motions - change) ** 2)
             row = (np.mean(features**2), zeros, eq2, eq2 / zeros)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import tensorflow as tf
 
 from lmvp_tf import losses
-from lmvp_tf.configs import Config
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.lmvp import LMVP, Rollout
 from lmvp_tf.models.motion_guider import Guidance
@@ -23,6 +22,9 @@ from lmvp_tf.training import horizons
 from lmvp_tf.training.optimizers import Optimizers
 from lmvp_tf.training.procedure import Learner, Procedure, Step
 from lmvp_tf.training.update import update
+
+if TYPE_CHECKING:
+    from lmvp_tf.configs import Config
 
 Report = dict[str, tf.Tensor]  # float32 scalars
 
@@ -44,13 +46,13 @@ class Algorithm1(Procedure):
     }
 
     def validate(self) -> None:
-        horizons.check(self.config)
+        super().validate()
         data, model, training = self.config.data, self.config.model, self.config.training
         counted, fewest = self.config.losses.first_counted, self.config.losses.fewest_predicted
         if not 2 <= counted <= data.num_inputs + 1:
             raise UserError(
-                "losses.first_counted is 2, the first prediction, to T0 + 1 = "
-                f"{data.num_inputs + 1}, the first of a frame that is not given. Received: {counted}"
+                "losses.first_counted is 2, the first prediction, to T0 + 1, the first of a frame "
+                f"that is not given: {data.num_inputs + 1}. Received: {counted}"
             )
         most = min(model.clip_length, data.num_predicted)
         if fewest > most:
@@ -147,15 +149,16 @@ class Steps:
         networks, weight = self.model.networks, self.config.losses.pretrain_learner_weight
         shared = self._share_rollout(video, num_real)
         f = tf.stop_gradient(shared.f)
-        loss_g, extra = shared.reconstruction, {}
+        loss_g, report = shared.reconstruction, {"L_recons": shared.reconstruction}
         if weight and "R" not in networks:
             with shared.g_tape:
                 guidance, _ = self.model.guide(f[:, :-1])
-                learner, extra = self._learner_loss(guidance.motion, f)
+                learner, scalars = self._learner_loss(guidance.motion, f)
                 loss_g = loss_g + weight * learner
+            report |= scalars
 
         # Line 4: theta_D.
-        report = self._train_discriminator(
+        report |= self._train_discriminator(
             shared.d_tape, shared.f, shared.rollout, num_real, networks["F"] + networks["C"]
         )
         # Line 5: theta_G, theta_F and theta_M, by L_recons.
@@ -163,8 +166,7 @@ class Steps:
             report |= self._train_guider(shared.m_tape, shared.guidance, f[:, : num_real + 1])
         moved = "FRG" if "R" in networks else "FMG"
         thetas = {name: networks[name] for name in moved}
-        report |= update(self.optimizers, shared.g_tape, loss_g, thetas)
-        return report | extra | {"L_recons": shared.reconstruction}
+        return report | update(self.optimizers, shared.g_tape, loss_g, thetas)
 
     def main(self, video: tf.Tensor) -> Report:
         """Lines 8-17: theta_D by Eq. 1, theta_M by Eq. 2, theta_G by Eq. 4, each with the networks
@@ -214,17 +216,17 @@ class Steps:
         shared = self._share_rollout(video, num_inputs)
         f = tf.stop_gradient(shared.f)
         # Lines 15-16: Eq. 3 pulls at each prediction, through F before line 10 moves it.
-        loss_g, extra = shared.reconstruction, {}
+        loss_g, report = shared.reconstruction, {"L_recons": shared.reconstruction}
         if gamma:
             teacher, pull = self._teach(shared.rollout, f[:, :num_inputs])
             with shared.g_tape:
                 pulled = tf.reduce_sum(pull * shared.rollout.predictions)
                 loss_g = losses.generator_loss(loss_g, pulled, gamma)
             total = losses.generator_loss(shared.reconstruction, teacher, gamma)
-            extra = {"L_M_T": teacher, "L_gen": total}
+            report |= {"L_M_T": teacher, "L_gen": total}
 
         # Lines 9-10: train the discriminator.
-        report = self._train_discriminator(
+        report |= self._train_discriminator(
             shared.d_tape, shared.f, shared.rollout, num_inputs, self._theta_d
         )
         # Lines 11-14: train the motion guider, on real clips alone.
@@ -232,8 +234,7 @@ class Steps:
         # Line 17: train the generator; beyond the paper, F and M's recurrence too.
         moved = "FRG" if training.train_encoder else "G"
         thetas = {name: networks[name] for name in moved if name in networks}
-        report |= update(self.optimizers, shared.g_tape, loss_g, thetas)
-        return report | extra | {"L_recons": shared.reconstruction}
+        return report | update(self.optimizers, shared.g_tape, loss_g, thetas)
 
     def _share_rollout(self, video: tf.Tensor, num_real: int) -> SharedRollout:
         model, training = self.model, self.config.training

@@ -59,10 +59,10 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
                 "give another --workdir, or the settings it was made with"
             )
     if videos and _data_file(workdir).exists():
-        before = read_json(_data_file(workdir), _Data)
-        if before.fingerprint != videos.fingerprint:
+        data = read_json(_data_file(workdir), _Data)
+        if data.fingerprint != videos.fingerprint:
             raise UserError(
-                f"{workdir} was trained on other data ({before.source}) than what is found now "
+                f"{workdir} was trained on other data ({data.source}) than what is found now "
                 f"({videos.source}); give the same data, or another --workdir"
             )
     return config

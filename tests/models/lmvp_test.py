@@ -6,15 +6,17 @@ import pytest
 import tensorflow as tf
 
 from lmvp_tf import configs
-from lmvp_tf.models.lmvp import LMVP, Rollout
+from lmvp_tf.models.lmvp import LMVP
+from lmvp_tf.models.motion_guider import FORMS
 from lmvp_tf.models.predictor import over_time
 from lmvp_tf.training.checkpoint import build_model
 
 
-@pytest.fixture
-def model(tiny_config):
+@pytest.fixture(params=FORMS)
+def model(tiny_config, request):
+    values = {"model.guider": request.param, "model.guider_widths": (4,)}
     keras.utils.set_random_seed(0)
-    return build_model(tiny_config)
+    return build_model(configs.replace(tiny_config, values))
 
 
 def reference_rollout(model, real, num_open):
@@ -27,8 +29,8 @@ def reference_rollout(model, real, num_open):
         feature = model.discriminator.features(np.concatenate(clip, axis=-1))
         if state is None:
             state = [np.zeros((len(real), 8, 8, 4), "float32")] * 2
-        motion, state = model.guider(feature, state)
-        predictions.append(np.asarray(model.generator(frames[-1], motion)))
+        (_, shown), state = model.guider(feature, state)
+        predictions.append(np.asarray(model.generator(frames[-1], shown)))
     return np.stack(frames, axis=1), np.stack(predictions, axis=1)
 
 
@@ -101,7 +103,7 @@ def test_every_network_survives_keras_and_weight_files(model, tiny_video, tmp_pa
         "lmvp": (video[:, :4],),
         "discriminator": (model.clips(video)[:, 0],),
         "guider": (feature, model.guider.initial_state(2, 8, 8)),
-        "generator": (video[:, 0], feature),
+        "generator": (video[:, 0], model.guide(feature[:, None])[0].shown[:, 0]),
     }[name]
     options = {"num_predicted": 3} if name == "lmvp" else {}
     expected = network(*arguments, **options)
@@ -134,7 +136,7 @@ def test_mixed_precision_keeps_features_motions_and_predictions_in_float32(tiny_
     assert {v.dtype for v in mixed.trainable_variables} == {"float32"}
     video = tf.constant(tiny_video)
     features = mixed.leak(mixed.clips(video))
-    motions, _ = mixed.guider.guide(features)
+    (motions, _), _ = mixed.guider.guide(features)
     prediction = mixed(video[:, :4], num_predicted=3)
     assert features.dtype == motions.dtype == prediction.dtype == tf.float32
     np.testing.assert_allclose(prediction, exact(video[:, :4], num_predicted=3), atol=0.05)
@@ -155,7 +157,7 @@ def test_over_time_applies_each_step_to_itself():
 
 def test_next_clips_start_from_the_frames_of_the_rollout(model):
     frames = np.arange(3, dtype="float32").reshape(1, 3, 1, 1, 1)
-    clips = model.next_clips(Rollout(tf.constant(frames), tf.constant(frames + 10)))
+    clips = model.next_clips(tf.constant(frames), tf.constant(frames + 10))
     np.testing.assert_array_equal(clips[0, :, 0, 0], [[0, 0, 10], [0, 1, 11], [1, 2, 12]])
 
 

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.training import algorithm1
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained, newest_step
 
 
@@ -16,7 +15,7 @@ def test_every_variable_returns_optimizer_slots_included(
 ):
     tiny_config = configs.replace(tiny_config, {"training.mixed_precision": precision})
     state = TrainState(tiny_config)
-    algorithm1.pretrain_step(state.model, state.optimizers, tiny_config, tf.constant(tiny_video), 4)
+    state.procedure.steps(state.model, state.optimizers)["pretrain"](tf.constant(tiny_video))
     state.step.assign(7)
     state.seconds.assign(1.5)
     state.cpu_seconds.assign(2.5)

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.datasets import bouncing_digits
-from lmvp_tf.training import algorithm1
 from lmvp_tf.training.checkpoint import TrainState
+from lmvp_tf.training.graphs import traced_steps
 
 NUM_INPUTS, NUM_FRAMES = 4, 7
 
@@ -51,11 +51,7 @@ def video():
 def test_both_phases_learn_a_few_sequences_far_better_than_the_mean_image(config, video):
     keras.utils.set_random_seed(0)
     state = TrainState(config)
-
-    def compiled(step, *options):
-        return tf.function(
-            lambda: step(state.model, state.optimizers, config, video, *options), autograph=False
-        )
+    steps = traced_steps(state)
 
     def error():
         predicted = state.model(video[:, :NUM_INPUTS], num_predicted=NUM_FRAMES - NUM_INPUTS)
@@ -63,16 +59,12 @@ def test_both_phases_learn_a_few_sequences_far_better_than_the_mean_image(config
 
     mean_image = tf.reduce_mean(video, axis=(0, 1))
     floor = float(tf.reduce_mean((mean_image - video[:, NUM_INPUTS:]) ** 2))
-    for step, count in (
-        (compiled(algorithm1.pretrain_step, NUM_FRAMES - 1), 60),
-        (compiled(algorithm1.pretrain_step, NUM_INPUTS), 60),
-    ):
-        for _ in range(count):
-            step()
+    for phase in ("one_step", "pretrain"):
+        for _ in range(60):
+            steps[phase](video)
     pretrained = error()
     assert pretrained < 0.1 * floor
-    main = compiled(algorithm1.train_step)
-    learner = [float(main()["L_M_L"]) for _ in range(60)]
+    learner = [float(steps["main"](video)["L_M_L"]) for _ in range(60)]
     assert learner[-1] < 0.5 * learner[0]  # M learns how features move
     assert error() < 0.1 * floor
     assert learner[-1] > 0  # F still says something: constant features would be easy to predict

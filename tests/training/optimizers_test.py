@@ -24,6 +24,9 @@ from lmvp_tf.training.supervised import Supervised
         ({"decay": "cosine", "max_steps": 200}, 50, 0.5 + 0.5 * math.cos(math.pi / 4)),
         ({"decay": "cosine", "max_steps": 200}, 200, 0.0),
         ({"decay": "cosine", "max_steps": 200}, 300, 0.0),
+        ({"decay": "cosine", "max_steps": 200, "learning_rate_floor": 0.1}, 50, 0.853553),
+        ({"decay": "cosine", "max_steps": 200, "learning_rate_floor": 0.1}, 190, 0.1),
+        ({"decay": "cosine", "max_steps": 900, "decay_steps": 200}, 50, 0.853553),
         ({"decay": "halve", "max_steps": 20_000}, 3999, 1.0),
         ({"decay": "halve", "max_steps": 20_000}, 4000, 0.5),
         ({"decay": "halve", "max_steps": 20_000}, 12000, 0.125),
@@ -32,6 +35,15 @@ from lmvp_tf.training.supervised import Supervised
 def test_learning_rate(settings, step, expected):
     rate = LearningRate({0: 2e-3}, TrainingConfig(**settings))
     assert float(rate(step)) == pytest.approx(2e-3 * expected, abs=1e-9)
+
+
+def rates_at(state, optimizer, steps):
+    """An optimizer's learning rate at some steps of the run, however many it has taken itself."""
+    rates = []
+    for step in steps:
+        state.step.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    return rates
 
 
 @pytest.mark.parametrize(
@@ -49,11 +61,9 @@ def test_every_rate_rises_anew_when_a_later_phase_begins(tiny_config, model, exp
         "training.phase_warmup_steps": 4,
     }
     base = tiny_config if model == "lmvp" else configs.create(model=model)
-    for optimizer in TrainState(configs.replace(base, settings)).optimizers.values():
-        rates = []
-        for step in (9, 10, 13, 19, 20, 21):
-            optimizer.iterations.assign(step)
-            rates.append(float(optimizer.learning_rate))
+    state = TrainState(configs.replace(base, settings))
+    for optimizer in state.optimizers.values():
+        rates = rates_at(state, optimizer, (9, 10, 13, 19, 20, 21))
         assert rates == pytest.approx([rates[0] * share for share in expected])
 
 
@@ -65,11 +75,32 @@ def test_a_phase_may_have_another_rate():
 
 def test_pretraining_teaches_the_guider_at_the_common_rate(tiny_config):
     config = configs.replace(tiny_config, {"training.guider_learning_rate": 0.0})
-    optimizers = TrainState(config).optimizers
-    assert float(optimizers["M"].learning_rate) == pytest.approx(1e-3)
-    optimizers["M"].iterations.assign(config.training.pretrain_steps)
-    assert float(optimizers["M"].learning_rate) == 0
-    assert float(optimizers["G"].learning_rate) == pytest.approx(1e-3)
+    state, main = TrainState(config), config.training.pretrain_steps
+    assert rates_at(state, state.optimizers["M"], (0, main)) == pytest.approx([1e-3, 0])
+    assert rates_at(state, state.optimizers["G"], (0, main)) == pytest.approx([1e-3, 1e-3])
+
+
+def test_a_guider_that_eq_2_trains_from_the_start_keeps_its_rate(tiny_config):
+    values = {"training.guider_learning_rate": 0.0, "model.guider": "split"}
+    state = TrainState(configs.replace(tiny_config, values))
+    for name in "RM":
+        assert rates_at(state, state.optimizers[name], (0, 100)) == pytest.approx([1e-3, 1e-3])
+
+
+@pytest.mark.parametrize("model", ["lmvp", "dfn"])
+def test_every_rate_rises_anew_when_a_horizon_grows(tiny_config, model):
+    settings = {
+        "training.one_step_steps": 10,
+        "training.horizons": (2,),
+        "training.horizon_steps": 10,
+        "training.pretrain_steps": 30,
+        "training.max_steps": 30,
+        "training.phase_warmup_steps": 4,
+    }
+    base = tiny_config if model == "lmvp" else configs.create(model=model)
+    state = TrainState(configs.replace(base, settings))
+    rates = rates_at(state, state.optimizers["G"], (9, 10, 14, 20, 24))
+    assert rates == pytest.approx([rates[0] * share for share in (1, 0.25, 1, 0.25, 1)])
 
 
 class OneWeight:

@@ -4,6 +4,7 @@ import pytest
 
 from lmvp_tf import configs
 from lmvp_tf.errors import UserError
+from lmvp_tf.training import horizons
 from lmvp_tf.training.procedures import procedure_class
 
 
@@ -43,6 +44,20 @@ def test_phases_follow_one_another(lengths, phases, ends, cut_off):
     assert [procedure.phase(step) for step in range(lengths[-1])] == phases
     assert list(procedure.ends().items()) == list(ends.items())
     assert procedure.cut_off() == cut_off
+
+
+def test_the_horizon_grows_between_one_step_and_the_open_loop():
+    values = {"training.one_step_steps": 2, "training.horizons": (2, 4)}
+    values |= {"training.horizon_steps": 1, "training.pretrain_steps": 5, "training.max_steps": 7}
+    config = configs.validate(configs.replace(configs.create(), values))
+    procedure = procedure_class("algorithm1")(config)
+    phases = ["one_step"] * 2 + ["horizon_2", "horizon_4", "pretrain"] + ["main"] * 2
+    assert [procedure.phase(step) for step in range(7)] == phases
+    supervised = procedure_class("supervised")(config)
+    phases = ["one_step"] * 2 + ["horizon_2", "horizon_4"] + ["open_loop"] * 3
+    assert [supervised.phase(step) for step in range(7)] == phases
+    stages = horizons.stages(config, "open_loop")
+    assert [stage.num_real for stage in stages.values()] == [19, 18, 16, 10]  # of T = 20
 
 
 def test_a_run_may_go_on_after_its_last_step():
