@@ -21,6 +21,7 @@ _OF_THE_METHOD = {
     "training.guider_learning_rate",
     "training.discriminator_learning_rate",
     "training.clip_norm",
+    "training.learning_rate_floor",
 }
 
 
