@@ -307,7 +307,7 @@ def _read_state(folder: pathlib.Path) -> Any:
     from lmvp_tf.training.offline import compiled_step
 
     _models["state"] = state = _models.get("state") or TrainState(_config())
-    step = compiled_step.load(folder / "trained.npz", state, folder / "workdir")
+    step = compiled_step.fill(state, folder / "trained.npz")
     return [step, [value.numpy() for value in compiled_step.state_variables(state).values()]]
 
 
