@@ -8,7 +8,6 @@ import tensorflow as tf
 from lmvp_tf import configs
 from lmvp_tf.layers import grid
 from lmvp_tf.models.registry import MODELS
-from lmvp_tf.training import algorithm1, supervised
 from lmvp_tf.training.checkpoint import TrainState, build_model
 
 T0, T = 3, 5
@@ -113,8 +112,7 @@ def test_every_phase_trains(name):
     config = tiny(name, shape, **{"losses.gdl_weight": 0.5})
     keras.utils.set_random_seed(0)
     state = TrainState(config)
-    procedure = {"algorithm1": algorithm1, "supervised": supervised}[state.model.procedure]
-    for step in procedure.steps(state.model, state.optimizers, config).values():
+    for step in state.procedure.steps(state.model, state.optimizers).values():
         before = [keras.ops.convert_to_numpy(v) for v in state.model.trainable_variables]
         assert all(np.isfinite(value) for value in step(noise(shape)).values())
         after = [keras.ops.convert_to_numpy(v) for v in state.model.trainable_variables]
