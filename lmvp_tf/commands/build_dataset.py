@@ -123,7 +123,7 @@ def _side(length: int, scale: float) -> int:
     return max(min(nearest, length // _GRID * _GRID), min(length, _GRID))
 
 
-def run(defaults: Defaults) -> None:
+def run(defaults: Defaults = VIDEOS) -> None:
     """The program."""
     sys.argv = _spread_inputs(sys.argv)
 
