@@ -385,13 +385,13 @@ def test_the_pauses_between_attempts_end_with_the_deadline(monkeypatch, frames):
         (b"<html>", "gave no answer of a model server"),
         (b"[" * 100_000, "gave no answer of a model server"),
         (b'{"predictions": [[[', "gave no answer of a model server"),
-        ({"predictions": np.zeros((2, 3, 16, 16, 1)).tolist()}, "float32 \\(2, 3, 16, 16, 1\\)"),
-        ({"predictions": np.zeros((3, 3, 16, 8, 1)).tolist()}, "another 'predictions' than"),
+        ({"predictions": np.zeros((2, 3, 13, 18, 3)).tolist()}, "float32 \\(2, 3, 13, 18, 3\\)"),
+        ({"predictions": np.zeros((3, 3, 13, 8, 3)).tolist()}, "another 'predictions' than"),
         ({"predictions": np.zeros((3, 0)).tolist()}, "another 'predictions' than"),
-        ({"predictions": np.full((3, 3, 16, 16, 1), np.nan).tolist()}, "a NaN or an infinity"),
-        ({"predictions": np.full((3, 3, 16, 16, 1), 1e300).tolist()}, "a NaN or an infinity"),
-        ({"predictions": np.full((3, 3, 16, 16, 1), 2.0).tolist()}, r"leaves \[0, 1\]: 2 to 2"),
-        ({"predictions": np.full((3, 3, 16, 16, 1), "1").tolist()}, "values are <U1"),
+        ({"predictions": np.full((3, 3, 13, 18, 3), np.nan).tolist()}, "a NaN or an infinity"),
+        ({"predictions": np.full((3, 3, 13, 18, 3), 1e300).tolist()}, "a NaN or an infinity"),
+        ({"predictions": np.full((3, 3, 13, 18, 3), 2.0).tolist()}, r"leaves \[0, 1\]: 2 to 2"),
+        ({"predictions": np.full((3, 3, 13, 18, 3), "1").tolist()}, "values are <U1"),
         ({"predictions": [[1.0], [[2.0]], 3.0]}, "gave no answer of a model server"),
     ],
     ids=lambda value: str(value)[:60],
@@ -442,7 +442,7 @@ def test_an_answer_that_is_cut_short_is_asked_for_again(addresses, frames, monke
 
     monkeypatch.setattr(RestHandler, "reply", reply)
     with Client(addresses["rest"]) as client:
-        assert client.predict(frames[:, :3]).shape == (3, 3, 16, 16, 1)
+        assert client.predict(frames[:, :3]).shape == (3, 3, 13, 18, 3)
         asked[:] = []
         monkeypatch.setattr(serving, "_PAUSES", (0.01,))
         with pytest.raises(UnavailableError):
