@@ -142,8 +142,9 @@ def test_published_weights_give_the_figures_they_gave(folder):
     expected = json.loads((folder / "check.json").read_text())
     assert trained.step == json.loads((folder / "metrics.json").read_text())["step"]
     assert max(path.stat().st_size for path in folder.glob("*.h5")) < 5e6
-    for name, value in check(model, config).items():
-        assert value == pytest.approx(expected[name], rel=2e-3), name
+    found = check(model, config)  # newer metrics than those that were published may be in it
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=2e-3), name
 
 
 def test_the_check_takes_frames_of_any_shape(tiny_config):
