@@ -33,6 +33,7 @@ from fuzz_mutations import mutant
 SECONDS = 20.0  # for reading one file
 MAKING_SECONDS = 600.0
 MOST_BYTES = 2 * 10**9  # of memory
+_WORN_OUT = 12 * 10**8  # of a process that has loaded many graphs: TensorFlow keeps some
 OUTCOMES = ("clear", "same", "different", "traceback", "abort", "hang", "memory")
 ALLOWED = ("clear", "same")
 _COMMAND = (sys.executable, __file__, "--reader")
@@ -53,6 +54,8 @@ class Reader:
 
     def ask(self, name: str, seconds: float = SECONDS) -> dict[str, str]:
         """{"outcome": ..., "text": ...} of reading the file of a format as it lies there."""
+        if self._process and _resident_bytes(self._process.pid) > _WORN_OUT:
+            self.close()
         process = self._process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -182,6 +185,15 @@ def allowed(entry: Format, outcome: str) -> bool:
     return outcome in ALLOWED or (outcome == "different" and entry.plain)
 
 
+def faults(found: collections.Counter[tuple[str, str]]) -> list[str]:
+    """A line for each kind of fault, with the first of it."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for outcome, text in found:
+        if text:
+            kinds.setdefault((outcome, text.partition(": ")[0]), []).append(text)
+    return [f"{len(texts)} {outcome}: {texts[0]}" for (outcome, _), texts in kinds.items()]
+
+
 def table(counts: dict[str, collections.Counter[tuple[str, str]]]) -> str:
     """Markdown: a row a format, a column an outcome."""
     rows = [["format", *OUTCOMES], ["---", *["--:"] * len(OUTCOMES)]]
@@ -211,9 +223,8 @@ def run(
             start = time.monotonic()
             counts[name] = fuzz(FORMATS[name], mutations, reader, folder)
             print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
-            for (outcome, text), _ in counts[name].items():
-                if text:
-                    print(f"  {outcome}: {text}", flush=True)
+            for line in faults(counts[name]):
+                print(f"  {line}", flush=True)
     finally:
         reader.close()
     return counts

@@ -167,7 +167,7 @@ def _read_evaluation(folder: pathlib.Path) -> Any:
     from lmvp_tf.evaluation.compare.runs import candidates, read_runs
     from lmvp_tf.evaluation.options import EvaluationOptions
 
-    options = EvaluationOptions()
+    options = EvaluationOptions(num_sequences=4)  # what is out of date is made anew
     found = candidates([folder], options)
     setting = found[0].setting
     (run,) = read_runs(found, options, dataset_class(setting.dataset)(setting.data))
