@@ -157,7 +157,7 @@ def learner_yardsticks(features: KerasTensor) -> dict[str, KerasTensor]:
       come back to their mean}. An M that does not beat both knows nothing of how features move.
     """
     now, change = features[:, :-1], features[:, 1:] - features[:, :-1]
-    zeros, together = ops.mean(ops.square(change)), ops.mean(now * change)
+    zeros, together = learner_loss(ops.zeros_like(now), features), ops.mean(now * change)
     size = ops.maximum(ops.mean(ops.square(now)), EPSILON)
     return {"zeros": zeros, "minus_f": zeros - ops.square(together) / size}
 

@@ -7,6 +7,7 @@ from predictions.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -110,7 +111,7 @@ class SharedRollout(NamedTuple):
     """One rollout that several losses read, and what it was made from, on a tape for each."""
 
     d_tape: tf.GradientTape  # recorded f
-    m_tape: tf.GradientTape  # recorded m
+    m_tape: tf.GradientTape  # recorded m, where it was asked to
     g_tape: tf.GradientTape  # recorded all
     f: tf.Tensor  # f_1..f_T of real clips, [B, T, h, w, K]
     guidance: Guidance  # of f_1..f_R
@@ -147,7 +148,7 @@ class Steps:
             predictions.
         """
         networks, weight = self.model.networks, self.config.losses.pretrain_learner_weight
-        shared = self._share_rollout(video, num_real)
+        shared = self._share_rollout(video, num_real, learns="R" in networks)
         f = tf.stop_gradient(shared.f)
         loss_g, report = shared.reconstruction, {"L_recons": shared.reconstruction}
         if weight and "R" not in networks:
@@ -213,7 +214,7 @@ class Steps:
         networks, training = self.model.networks, self.config.training
         gamma, num_inputs = self.config.losses.gamma, self.config.data.num_inputs
         # Line 8: generate fake clips.
-        shared = self._share_rollout(video, num_inputs)
+        shared = self._share_rollout(video, num_inputs, learns=True)
         f = tf.stop_gradient(shared.f)
         # Lines 15-16: Eq. 3 pulls at each prediction, through F before line 10 moves it.
         loss_g, report = shared.reconstruction, {"L_recons": shared.reconstruction}
@@ -236,19 +237,21 @@ class Steps:
         thetas = {name: networks[name] for name in moved if name in networks}
         return report | update(self.optimizers, shared.g_tape, loss_g, thetas)
 
-    def _share_rollout(self, video: tf.Tensor, num_real: int) -> SharedRollout:
-        model, training = self.model, self.config.training
+    def _share_rollout(self, video: tf.Tensor, num_real: int, learns: bool) -> SharedRollout:
+        """One rollout; `learns` tells whether M is to learn from it by Eq. 2."""
+        # No persistent tape for all: it would look into the compiled functions of the filter.
+        model, m_tape = self.model, tf.GradientTape()
         with tf.GradientTape() as g_tape:
             with tf.GradientTape() as d_tape:
                 f = model.leak(model.clips(video))
             f_real, _ = tf.split(f, [num_real, -1], axis=1)  # the gradient of a slice is far slower
-            with tf.GradientTape() as m_tape:
+            with m_tape if learns else contextlib.nullcontext():
                 guidance, memory = model.guide(f_real)
             rollout = model.rollout(
                 video[:, :num_real],
                 video.shape[1] - num_real,
                 (guidance, memory),
-                backprop=training.backprop_through_time,
+                backprop=self.config.training.backprop_through_time,
             )
             reconstruction = self._reconstruction(video, rollout.predictions)
         return SharedRollout(d_tape, m_tape, g_tape, f, guidance, rollout, reconstruction)

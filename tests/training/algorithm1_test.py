@@ -364,3 +364,18 @@ def test_the_joint_main_steps_gradient_is_that_of_equation_4(tiny_config, tiny_v
     expected = tf.linalg.global_norm(tape.gradient(loss, model.networks["G"]))
     report = step(state, "main", tiny_video)
     np.testing.assert_allclose(report["gradient_norm/G"], expected, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guider", ["recurrent", "split", "transport"])
+def test_the_joint_main_step_is_the_same_with_rolled_loops(tiny_config, tiny_video, guider):
+    values = JOINT | {"model.guider": guider, "training.train_encoder": True}
+    reports = []
+    for rolled in (False, True):
+        config = configs.replace(tiny_config, values | {"training.rolled": rolled})
+        state = make_state(config)
+        steps = state.procedure.steps(state.model, state.optimizers)
+        main = tf.function(steps["main"], autograph=False) if rolled else steps["main"]
+        reports.append(main(tf.constant(tiny_video)))
+    for name, value in reports[0].items():
+        np.testing.assert_allclose(reports[1][name], value, rtol=2e-3, atol=1e-6, err_msg=name)
