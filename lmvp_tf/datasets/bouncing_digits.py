@@ -5,11 +5,15 @@ Representations using LSTMs" (ICML 2015), in the order draw -> trajectories -> r
 which the paper has not, every digit is tinted with a hue of its own.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from lmvp_tf.datasets.pipeline import prepare_ahead
@@ -21,6 +25,8 @@ NUM_DIGITS = 2
 STEP = 0.1  # way per frame, where 1 is what a digit can go from edge to edge
 TEST_SEQUENCES = 10_000
 SPLITS = {"train": 0, "validation": 1, "test": 2}  # one stream of random numbers each
+
+_Images = npt.NDArray[np.uint8]  # uint8 [N, 28, 28]; in a compiled step a tf.Tensor or tf.Variable
 
 # Digits.sha256 -> the hash of the 10,000 test sequences made of them (see data_hash).
 _TEST_HASHES = {
@@ -49,7 +55,9 @@ class Draw(NamedTuple):
     angle: tf.Tensor
 
 
-def draw(seed, batch_size, num_choices, num_digits=NUM_DIGITS):
+def draw(
+    seed: tf.Tensor, batch_size: int, num_choices: int | tf.Tensor, num_digits: int = NUM_DIGITS
+) -> Draw:
     """Draws B = `batch_size` sequences of D = `num_digits` out of `num_choices` digits.
 
     Each number is made of 32 random bits by integer and exact float64 operations, so that it is
@@ -73,7 +81,7 @@ def draw(seed, batch_size, num_choices, num_digits=NUM_DIGITS):
     return Draw(tf.cast(digit, tf.int32), unit[..., :2], unit[..., 2] * (2 * math.pi))
 
 
-def draw_tints(seed, batch_size, num_digits=NUM_DIGITS):
+def draw_tints(seed: tf.Tensor, batch_size: int, num_digits: int = NUM_DIGITS) -> tf.Tensor:
     """Draws a pure hue for every digit.
 
     Its random numbers are not those of `draw`: the same seed gives the same sequences in colour.
@@ -96,7 +104,7 @@ def draw_tints(seed, batch_size, num_digits=NUM_DIGITS):
     return tf.cast(tf.clip_by_value(512 - distance, 0, 255), tf.uint8)
 
 
-def trajectories(start, angle, num_frames=NUM_FRAMES):
+def trajectories(start: tf.Tensor, angle: tf.Tensor, num_frames: int = NUM_FRAMES) -> tf.Tensor:
     """Moves the digits: in each frame first a step, then at an edge a clamp and a turn.
 
     In closed form instead of frame by frame: as positions are clamped to the edge, every crossing
@@ -125,7 +133,9 @@ def trajectories(start, angle, num_frames=NUM_FRAMES):
     return tf.where(forward, 1 - left, left)
 
 
-def render(images, positions, size=SIZE, tints=None):
+def render(
+    images: tf.Tensor, positions: tf.Tensor, size: int = SIZE, tints: tf.Tensor | None = None
+) -> tf.Tensor:
     """Draws digits on their canvas; where they overlap the brighter pixel counts.
 
     Args:
@@ -150,13 +160,13 @@ def render(images, positions, size=SIZE, tints=None):
     return functools.reduce(tf.maximum, placed)
 
 
-def _tinted(frames, tint):
+def _tinted(frames: tf.Tensor, tint: tf.Tensor) -> tf.Tensor:
     """uint8 [B, T, H, W, 1] in the colours uint8 [B, 3]: uint8 [B, T, H, W, 3], rounded."""
     product = tf.cast(frames, tf.int32) * tf.cast(tint, tf.int32)[:, None, None, None]
     return tf.cast((product + 127) // 255, tf.uint8)
 
 
-def _place(images, corners, size):
+def _place(images: tf.Tensor, corners: tf.Tensor, size: int) -> tf.Tensor:
     """Places uint8 [B, h, w] at int32 [B, T, 2] (y, x) on empty canvases: uint8 [B, T, H, W].
 
     Whole rows are copied from a table of the digit's rows at all x, which is fast, and exact.
@@ -171,7 +181,7 @@ def _place(images, corners, size):
     return tf.gather(_shifted_rows(images, size), rows, batch_dims=1)
 
 
-def _shifted_rows(images, size):
+def _shifted_rows(images: tf.Tensor, size: int) -> tf.Tensor:
     """The rows of [B, h, w], and an empty one, at x = 0, 1, ...: [B, (W - w + 1) * (h + 1), W].
 
     A digit whose rows are as wide as the canvas is a line of n pixels. The line with one zero
@@ -186,7 +196,13 @@ def _shifted_rows(images, size):
     return tf.reshape(lines, [-1, (reach + 1) * (side + 1), size])
 
 
-def _sequences(digits, drawn, num_frames, size, tints=None):
+def _sequences(
+    digits: _Images | tf.Tensor,
+    drawn: Draw,
+    num_frames: int,
+    size: int,
+    tints: tf.Tensor | None = None,
+) -> tf.Tensor:
     """The videos of a Draw, float32 [B, T, H, W, C]."""
     if digits.dtype != tf.uint8:
         raise ValueError(f"digits must be uint8, 0 to 255. Received: {digits.dtype}")
@@ -195,21 +211,21 @@ def _sequences(digits, drawn, num_frames, size, tints=None):
     return _to_float(render(images, positions, size, tints))
 
 
-def _to_float(frames):
+def _to_float(frames: tf.Tensor) -> tf.Tensor:
     """uint8 [..., H, W, C] to float32 in [0, 1]."""
     # A product, because XLA and TensorFlow round a division by 255 differently.
     return tf.cast(frames, tf.float32) * (1 / 255)
 
 
 def moving_mnist(
-    digits,
-    seed,
-    batch_size,
-    num_frames=NUM_FRAMES,
-    size=SIZE,
-    num_digits=NUM_DIGITS,
-    tinted=False,
-):
+    digits: _Images | tf.Tensor,
+    seed: tf.Tensor,
+    batch_size: int,
+    num_frames: int = NUM_FRAMES,
+    size: int = SIZE,
+    num_digits: int = NUM_DIGITS,
+    tinted: bool = False,
+) -> tf.Tensor:
     """Draws a batch of sequences, a pure function of its arguments.
 
     It is the same bit for bit in eager mode, in tf.data, and compiled by XLA. In a compiled step
@@ -232,24 +248,24 @@ def moving_mnist(
     return _sequences(digits, drawn, num_frames, size, tints)
 
 
-def batch_seed(seed, split, number):
+def batch_seed(seed: int, split: str, number: int | tf.Tensor) -> tf.Tensor:
     """Returns the seed, int64 [2], of batch `number` of a split's stream; no two share one."""
     number = tf.cast(number, tf.int64)
     return tf.stack([tf.constant(seed, tf.int64), number * len(SPLITS) + SPLITS[split]])
 
 
 def dataset(
-    digits,
-    seed,
-    batch_size,
-    split="train",
-    first_step=0,
-    shard=(1, 0),
-    num_frames=NUM_FRAMES,
-    size=SIZE,
-    num_digits=NUM_DIGITS,
-    tinted=False,
-):
+    digits: _Images | tf.Tensor,
+    seed: int,
+    batch_size: int,
+    split: str = "train",
+    first_step: int = 0,
+    shard: tuple[int, int] = (1, 0),
+    num_frames: int = NUM_FRAMES,
+    size: int = SIZE,
+    num_digits: int = NUM_DIGITS,
+    tinted: bool = False,
+) -> tf.data.Dataset:
     """Returns batches without end; batch i depends on (digits, seed, split, i) alone.
 
     A run that is resumed with `first_step` = k sees what it would have seen without the break.
@@ -278,11 +294,11 @@ def dataset(
     digits = tf.constant(digits)
 
     @tf.function(jit_compile=True, autograph=False)  # twice as fast
-    def compiled(digits, number_seed):
+    def compiled(digits: tf.Tensor, number_seed: tf.Tensor) -> tf.Tensor:
         return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits, tinted)
 
     @tf.autograph.experimental.do_not_convert  # which takes seconds
-    def batch(number):
+    def batch(number: tf.Tensor) -> tf.Tensor:
         return compiled(digits, batch_seed(seed, split, number))
 
     numbers = tf.data.Dataset.counter(first_step * num_shards + index, num_shards)
@@ -290,14 +306,14 @@ def dataset(
 
 
 def test_batches(
-    digits,
-    num_sequences=TEST_SEQUENCES,  # noqa: PT028 (no test)
-    batch_size=64,  # noqa: PT028
-    num_frames=NUM_FRAMES,  # noqa: PT028
-    size=SIZE,  # noqa: PT028
-    num_digits=NUM_DIGITS,  # noqa: PT028
-    tinted=False,  # noqa: PT028
-):
+    digits: npt.NDArray[np.uint8],
+    num_sequences: int = TEST_SEQUENCES,  # noqa: PT028 (no test)
+    batch_size: int = 64,  # noqa: PT028
+    num_frames: int = NUM_FRAMES,  # noqa: PT028
+    size: int = SIZE,  # noqa: PT028
+    num_digits: int = NUM_DIGITS,  # noqa: PT028
+    tinted: bool = False,  # noqa: PT028
+) -> tf.data.Dataset:
     """Returns the test set in its order, the same on every machine.
 
     Args:
@@ -320,7 +336,7 @@ def test_batches(
     digits = tf.constant(digits)
 
     @tf.autograph.experimental.do_not_convert
-    def batch(drawn, tints):
+    def batch(drawn: Draw, tints: tf.Tensor) -> tf.Tensor:
         return _sequences(digits, drawn, num_frames, size, tints if tinted else None)
 
     seed = batch_seed(0, "test", 0)
@@ -331,7 +347,9 @@ def test_batches(
     return prepare_ahead(draws, batch)
 
 
-def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
+def official_test_batches(
+    path: str, num_sequences: int = TEST_SEQUENCES, batch_size: int = 64
+) -> tf.data.Dataset:
     """Returns the authors' test set from their mnist_test_seq.npy, which is not held in memory.
 
     Args:
@@ -358,7 +376,7 @@ def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
             f"{path}: is {frames.dtype} {list(frames.shape)}, expected uint8 {list(expected)}"
         )
 
-    def batches():
+    def batches() -> Iterator[npt.NDArray[np.uint8]]:
         for i in range(0, num_sequences, batch_size):
             yield frames[:, i : min(i + batch_size, num_sequences)].swapaxes(0, 1)[..., None]
 
@@ -367,17 +385,17 @@ def official_test_batches(path, num_sequences=TEST_SEQUENCES, batch_size=64):
     return prepare_ahead(batches, _to_float)
 
 
-def _check_num_sequences(num_sequences):
+def _check_num_sequences(num_sequences: int) -> None:
     if not 1 <= num_sequences <= TEST_SEQUENCES:
         raise UserError(f"the test set has 1 to {TEST_SEQUENCES} sequences, not {num_sequences}")
 
 
-def _check_batch_size(batch_size):
+def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise UserError(f"a batch has at least one sequence, not {batch_size}")
 
 
-def check_test_hash(digits_sha256, num_sequences, frames_sha256):
+def check_test_hash(digits_sha256: str, num_sequences: int, frames_sha256: str) -> None:
     """Checks that the generated test set is the one that everybody has.
 
     Digits that are not known, and a part of the 10,000 sequences, are not checked.

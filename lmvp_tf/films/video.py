@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,11 @@ class Video(Film):
 
     @property
     def width(self) -> int:
-        return max(1, round(self._stream.width * max(1, self._stream.aspect)))
+        return max(1, round(self._stream.width * max(Fraction(1), self._stream.aspect)))
 
     @property
     def height(self) -> int:
-        return max(1, round(self._stream.height / min(1, self._stream.aspect)))
+        return max(1, round(self._stream.height / min(Fraction(1), self._stream.aspect)))
 
     @property
     def channels(self) -> int:
@@ -101,6 +102,7 @@ class Video(Film):
         """
         stream = self._stream
         stamps = stream.stamps
+        assert stamps is not None, "without time stamps `_pictures` reads the film"
         chosen = f"trim=start_pts={stamps[first]}:end_pts={stamps[last] + 1}"
         seconds = float(stamps[first] * stream.tick)
         tries = [seconds, seconds - _FURTHER] if first else []

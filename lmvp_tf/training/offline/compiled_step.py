@@ -9,18 +9,25 @@ inside. Every variable has a name of its own that all phases share, so that one 
 them all.
 """
 
+from __future__ import annotations
+
 import math
 import pathlib
 import re
 import shutil
 import zipfile
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from lmvp_tf import configs, settings
+from lmvp_tf.configs import Config
+from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.files import atomic_path, write_json
@@ -32,8 +39,10 @@ from lmvp_tf.training.graphs import compiled_steps
 RUNNER = pathlib.Path(__file__).with_name("run_steps.py")
 MANIFEST, STATE, DATA = "manifest.json", "state.npz", "data.npz"
 
+Arrays = dict[str, Any]  # name -> npt.NDArray: NumPy's types take names for options of savez
 
-def dump_run(config, workdir, directory):
+
+def dump_run(config: Config, workdir: pathlib.Path | None, directory: pathlib.Path) -> list[str]:
     """`dump` of a new run, or of a workdir's where it stopped. Returns lines that tell what it did.
 
     Raises:
@@ -42,15 +51,15 @@ def dump_run(config, workdir, directory):
       RunError: a file cannot be written.
     """
     videos = open_dataset(config)
-    goes_on = workdir and (workdir / "config.json").exists()
-    if goes_on:
-        config = claim.check(config, workdir, videos)
+    begun = workdir if workdir and (workdir / "config.json").exists() else None
+    if begun:
+        config = claim.check(config, begun, videos)
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config)
     if not state.optimizers:
         raise UserError(f"--model={config.model_name} has nothing to train, so no step to dump")
-    if goes_on:
-        Checkpoints(workdir, state.checkpoint).restore()
+    if begun:
+        Checkpoints(begun, state.checkpoint).restore()
     sizes = dump(config, state, videos, directory)
     return [
         f"Data: {videos.source}",
@@ -59,7 +68,7 @@ def dump_run(config, workdir, directory):
     ]
 
 
-def load_run(config, workdir, path):
+def load_run(config: Config, workdir: pathlib.Path, path: pathlib.Path) -> int:
     """Puts what run_steps.py brought back into a workdir, as a checkpoint at its step.
 
     The workdir is made when it is missing. The log.csv beside the file becomes its own, from where
@@ -88,7 +97,9 @@ def load_run(config, workdir, path):
     return step
 
 
-def dump(config, state, videos, directory):
+def dump(
+    config: Config, state: TrainState, videos: Dataset, directory: pathlib.Path
+) -> dict[str, int]:
     """Writes the compiled step of every phase, its variables, and the program that runs it.
 
     Args:
@@ -109,7 +120,8 @@ def dump(config, state, videos, directory):
         raise RunError(f"cannot write to {directory}: {error.strerror}") from error
     named = state_variables(state)
     names = {id(variable.handle): name for name, variable in named.items()}
-    data, phases = {}, {}
+    data: Arrays = {}
+    phases = {}
     steps, ends = compiled_steps(config, state, videos), state.procedure.ends()
     for phase in ends:
         hlo, phases[phase] = _compile(steps[phase], names, data)
@@ -132,7 +144,7 @@ def dump(config, state, videos, directory):
     return {phase: (directory / f"{phase}.hlo").stat().st_size for phase in phases}
 
 
-def fill(state, path):
+def fill(state: TrainState, path: pathlib.Path) -> int:
     """Puts what run_steps.py brought back into a TrainState.
 
     Args:
@@ -163,7 +175,7 @@ _MOST = 2**31 - 1  # steps, or seconds
 _OVERHEAD = 2**16  # bytes of an array in an archive besides its numbers
 
 
-def _read_state(path, named):
+def _read_state(path: pathlib.Path, named: Mapping[str, tf.Variable]) -> Arrays:
     """The arrays of the npz: one for each of the variables, of its shape and kind, and no other."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -194,14 +206,14 @@ def _read_state(path, named):
     return values
 
 
-def _unfit(path, wrong, named):
+def _unfit(path: pathlib.Path, wrong: list[str], named: Mapping[str, tf.Variable]) -> UserError:
     return UserError(
         f"{path} is the state of another model or run: {len(wrong)} of {len(named)} variables do "
         f"not fit, the first is {settings.shown(wrong[0])}"
     )
 
 
-def state_variables(state):
+def state_variables(state: TrainState) -> dict[str, tf.Variable]:
     """Every variable of a TrainState by a name that does not depend on the process."""
     named = {"step": state.step, "seconds": state.seconds, "cpu_seconds": state.cpu_seconds}
     groups = {f"networks/{name}": theta for name, theta in state.model.networks.items()}
@@ -212,13 +224,13 @@ def state_variables(state):
     return named
 
 
-def _log_columns(phases):
+def _log_columns(phases: Mapping[str, Mapping[str, Iterable[str]]]) -> list[str]:
     """The columns of run_steps.py's log.csv: its own, and what any phase reports."""
     metrics = {name: None for entry in phases.values() for name in entry["metrics"]}
     return ["step", "seconds", "sequences", "phase", *metrics]
 
 
-def _compile(step, names, data):
+def _compile(step: Any, names: Mapping[int, str], data: Arrays) -> tuple[bytes, dict[str, Any]]:
     """(serialised HLO, entry of the manifest) of a step; adds what it only reads to `data`."""
     number = tf.constant(0, tf.int64)
     concrete = step.get_concrete_function(number)
@@ -240,7 +252,7 @@ def _compile(step, names, data):
     }
 
 
-def _without_copies(serialized):
+def _without_copies(serialized: bytes) -> bytes:
     """The same HLO in the words of StableHLO, which is all that JAX's GPU plugin takes: it has no
     `copy`. A reshape to the same shape says as much.
     """
@@ -252,7 +264,7 @@ def _without_copies(serialized):
     return module.SerializeToString()
 
 
-def _add(data, value):
+def _add(data: Arrays, value: npt.NDArray[Any]) -> str:
     """Adds an array to `data`, unless it is there; returns its name."""
     for name, known in data.items():
         if known.dtype == value.dtype and np.array_equal(known, value):

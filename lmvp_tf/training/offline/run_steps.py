@@ -13,6 +13,7 @@ import csv
 import json
 import pathlib
 import time
+from typing import Any
 
 import jax
 import numpy as np
@@ -27,7 +28,7 @@ from jaxlib import _jax  # noqa: E402
 class Phase:
     """A compiled step and where its parameters come from."""
 
-    def __init__(self, directory, name, entry):
+    def __init__(self, directory: pathlib.Path, name: str, entry: dict[str, Any]) -> None:
         self.name, self.metrics, self.captured = name, entry["metrics"], entry["captured"]
         self.aliases = {int(output): int(p) for output, p in entry["aliases"].items()}
         started = time.perf_counter()
@@ -38,7 +39,7 @@ class Phase:
         self.program = xla_bridge.get_backend().compile_and_load(module, devices, options)
         self.compile_seconds = time.perf_counter() - started
 
-    def __call__(self, number, values):
+    def __call__(self, number: int, values: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """One step: updates `values` (name -> array on the device), returns {metric: float}."""
         arguments = [jax.device_put(np.int64(number)), *(values[name] for name in self.captured)]
         outputs = self.program.execute_sharded(arguments).disassemble_into_single_device_arrays()
@@ -49,7 +50,7 @@ class Phase:
         return dict(zip(self.metrics, metrics, strict=True))
 
 
-def save(path, values, names):
+def save(path: pathlib.Path, values: dict[str, jax.Array], names: list[str]) -> None:
     """Writes a state whole or not at all. One that is not finite would end the run for good: what
     was saved before stays.
     """
@@ -60,11 +61,12 @@ def save(path, values, names):
             f"not finite at step {int(state['step'])}: {', '.join(bad[:3])}; {path} stays as it was"
         )
     partial = path.with_name(path.name + ".partial.npz")
-    np.savez(partial, **state)
+    arrays: dict[str, Any] = state  # NumPy's types take the names for its own options
+    np.savez(partial, **arrays)
     partial.replace(path)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="time to run for")
@@ -101,11 +103,11 @@ def main():
             report = phase(step, values)
             step += 1
             if step % flags.log_every == 0 or step == last:
-                report = {name: float(value) for name, value in report.items()}
+                scalars = {name: float(value) for name, value in report.items()}
                 seconds = before + time.perf_counter() - started - compiling
                 row = {"step": step, "seconds": f"{seconds:.1f}", "phase": phase.name}
                 row["sequences"] = step * manifest["batch_size"]
-                row |= {name: f"{value:.6g}" for name, value in report.items()}
+                row |= {name: f"{value:.6g}" for name, value in scalars.items()}
                 log.writerow(row)
                 file.flush()
                 print(row, flush=True)
