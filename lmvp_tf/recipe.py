@@ -79,6 +79,8 @@ class TrainingConfig:
     beta_2: float = setting(0.999, below=1)
     # Bound on the norm of each network's gradient; 0: none.
     clip_norm: float = setting(1.0, resumable=True)
+    # What comes of an update that is not finite: the run stops, or that network skips it.
+    on_nonfinite: str = setting("stop", choices=("stop", "skip"), resumable=True)
     backprop_through_time: bool = True  # the reconstruction's gradient through earlier predictions
     # Loops over time as `while` loops: a smaller graph, sooner ready.
     rolled: bool = setting(True, resumable=True)

@@ -50,6 +50,13 @@ _MIXED_PRECISION = flags.DEFINE_enum(
     "Precision of the convolutions. Losses, states and weights stay float32; float16 scales the "
     "losses. For accelerators: on a CPU either is several times slower.",
 )
+_ON_NONFINITE = flags.DEFINE_enum(
+    "on_nonfinite",
+    None,
+    ["stop", "skip"],
+    "What comes of an update that is not finite: the run ends, or skips it for the network that it "
+    "is of, up to 20 times in a row.",
+)
 _PROFILE = flags.DEFINE_string(
     "profile",
     None,
@@ -63,6 +70,13 @@ _RESTART = flags.DEFINE_bool(
     "restart",
     False,
     "Begin anew in a workdir that has a run: what is there is kept in its folder before-1, ...",
+)
+_REPRODUCE = flags.DEFINE_integer(
+    "reproduce",
+    None,
+    "Take this step of the run again, from the checkpoint before it on, print its batch, losses "
+    "and norms of gradients, and exit. Nothing is written.",
+    1,
 )
 _DUMP_STEP = flags.DEFINE_string(
     "dump_step",
@@ -87,6 +101,7 @@ def config_from_flags() -> Config:
         "training.seed": _SEED.value,
         "training.jit_compile": _JIT_COMPILE.value,
         "training.mixed_precision": _MIXED_PRECISION.value,
+        "training.on_nonfinite": _ON_NONFINITE.value,
     }
     values = {path: value for path, value in values.items() if value is not None}
     values |= _size() | data_flags.values()
@@ -154,6 +169,11 @@ def main(argv: list[str]) -> None:
 
         step = compiled_step.load_run(config, workdir, cli.folder("load_state", _LOAD_STATE.value))
         print(f"{workdir} is at step {step} now.")
+        return
+    if _REPRODUCE.value:
+        from lmvp_tf.training.reproduce import reproduce
+
+        print("\n".join(reproduce(config, workdir, _REPRODUCE.value)))
         return
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop

@@ -146,19 +146,21 @@ class Checkpoints:
                 "to go on from the one before"
             ) from error
 
-    def restore(self, partial: bool = False) -> bool:
+    def restore(self, partial: bool = False, before: int | None = None) -> bool:
         """Restores the newest whole checkpoint, and says so where a newer one is damaged.
 
         Args:
           partial: leave out what the checkpoint holds and this program does not need (optimizers).
+          before: only a checkpoint of an earlier step.
 
         Returns:
           Whether there was one.
 
         Raises:
-          UserError: none of them is whole, or it is of another model, or not finite.
+          UserError: none of them is whole, or it is of another model, or not finite; or all are of
+            `before` or later.
         """
-        step, damaged = checkpoint_files.find(self.folder)
+        step, damaged = checkpoint_files.find(self.folder, before)
         if step is None:
             return False
         name = checkpoint_files.name_of(step)

@@ -56,15 +56,21 @@ def steps(folder: pathlib.Path) -> list[int]:
     return sorted((step for step in found if not _is_unfinished(folder, step)), reverse=True)
 
 
-def find(folder: pathlib.Path) -> Found:
+def find(folder: pathlib.Path, before: int | None = None) -> Found:
     """The newest whole checkpoint of a folder.
 
+    Args:
+      folder: where the checkpoints are.
+      before: only one of an earlier step.
+
     Raises:
-      UserError: it has checkpoints, and none of them is whole.
+      UserError: it has checkpoints, and none of them is whole, or all are of `before` or later.
     """
     while True:
         there, damaged = steps(folder), dict[int, str]()
-        for step in there:
+        if before is not None and there and there[-1] >= before:
+            raise UserError(f"{folder} has no checkpoint from before step {before} any more")
+        for step in there if before is None else [step for step in there if step < before]:
             damaged[step] = fault(folder, step)
             if not damaged[step]:
                 del damaged[step]

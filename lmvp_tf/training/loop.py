@@ -115,7 +115,7 @@ def _train(run: Run) -> bool:
 
 def _run_steps(run: Run, hooks: list[Hook]) -> None:
     run.columns = _columns(run, hooks)
-    steps, batches = _steps_and_batches(run.config, run.state, run.videos, run.step)
+    steps, batches = steps_and_batches(run.config, run.state, run.videos, run.step)
     with contextlib.ExitStack() as closing:
         for hook in hooks:
             closing.callback(hook.close)
@@ -136,7 +136,7 @@ def _run_steps(run: Run, hooks: list[Hook]) -> None:
             hook.end(run)
 
 
-def _steps_and_batches(
+def steps_and_batches(
     config: Config, state: TrainState, videos: Dataset, first_step: int
 ) -> tuple[dict[str, Step], Iterator[tf.Tensor]]:
     """The step of every phase, and what it is called with, from `first_step` on."""

@@ -68,6 +68,9 @@ class Optimizers(dict[str, keras.optimizers.Optimizer]):
       procedure: the Procedure.
       model: a built VideoPredictor.
       step: the variable that counts the steps of the run.
+
+    Attributes:
+      skip_nonfinite: whether a network is to be left as it is by an update that is not finite.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Optimizers(dict[str, keras.optimizers.Optimizer]):
             (name, _adam(name, _rate(learner, procedure, step), learner.variables, training))
             for name, learner in procedure.learners(model).items()
         )
+        self.skip_nonfinite = training.on_nonfinite == "skip"
 
 
 def _rate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from lmvp_tf.training.optimizers import Optimizers
@@ -30,17 +31,37 @@ def update(
 
     Returns:
       For each network {"gradient_norm/name": before clipping, "update_norm/name": of what the
-      variables moved by}.
+      variables moved by}. With `optimizers.skip_nonfinite` also {"skipped/name": 1.0 where that was
+      not finite, and the network and its optimizer are as they were; else 0.0}.
     """
     scales = {name: optimizers[name].scale_loss(1.0) for name in thetas}  # 1.0 unless in float16
     scale = tf.reduce_min(list(scales.values()))
     gradients = tape.gradient(loss, thetas, output_gradients=scale)
     report = {}
     for name, theta in thetas.items():
-        before = [tf.identity(variable) for variable in theta]
+        optimizer = optimizers[name]
+        kept = [*theta, *(optimizer.variables if optimizers.skip_nonfinite else ())]
+        before = [tf.identity(variable) for variable in kept]
         share = scales[name] / scale
-        optimizers[name].apply([share * gradient for gradient in gradients[name]], theta)
-        moves = [variable - old for variable, old in zip(theta, before, strict=True)]
-        report[f"gradient_norm/{name}"] = tf.linalg.global_norm(gradients[name]) / scale
-        report[f"update_norm/{name}"] = tf.linalg.global_norm(moves)
+        optimizer.apply([share * gradient for gradient in gradients[name]], theta)
+        moves = [variable - old for variable, old in zip(theta, before, strict=False)]
+        gradient_norm = tf.linalg.global_norm(gradients[name]) / scale
+        update_norm = tf.linalg.global_norm(moves)
+        report[f"gradient_norm/{name}"] = gradient_norm
+        report[f"update_norm/{name}"] = update_norm
+        if optimizers.skip_nonfinite:
+            signs = [loss, update_norm]
+            if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # it does so itself
+                signs.append(gradient_norm)
+            report[f"skipped/{name}"] = _undo_unless_finite(signs, kept, before)
     return report
+
+
+def _undo_unless_finite(
+    signs: Sequence[tf.Tensor], variables: Sequence[Any], before: Sequence[tf.Tensor]
+) -> tf.Tensor:
+    """Gives variables the values of before where a sign is not finite; 1.0 then, else 0.0."""
+    finite = tf.reduce_all(tf.math.is_finite(tf.stack(signs)))
+    for variable, old in zip(variables, before, strict=True):
+        variable.assign(tf.where(finite, variable, old))
+    return 1.0 - tf.cast(finite, tf.float32)

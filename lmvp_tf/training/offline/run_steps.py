@@ -111,7 +111,8 @@ def main() -> None:
                 log.writerow(row)
                 file.flush()
                 print(row, flush=True)
-                if not all(np.isfinite(value) for value in report.values()):
+                skipped = any(scalars[name] for name in scalars if name.startswith("skipped/"))
+                if not skipped and not all(np.isfinite(value) for value in report.values()):
                     raise FloatingPointError(f"not finite at step {step}: {row}")
             if time.perf_counter() - saved_at > flags.save_seconds:
                 save(output / "trained.npz", values, names)
