@@ -43,6 +43,8 @@ class RecordingsSettings(DataSettings):
     film_crop: str = setting("centre", resumable=True)
     film_stride: int = setting(1, positive=True, resumable=True)
     film_fps: float = setting(0.0, resumable=True)
+    # Frames per second of the data set, the median of its recordings'; 0: not known.
+    film_rate: float = setting(0.0, resumable=True)
 
     def film_options(self) -> FrameOptions:
         """How a film is read for a model of these data: FrameOptions."""
@@ -53,6 +55,7 @@ class RecordingsSettings(DataSettings):
             crop=parse_crop(self.film_crop),
             stride=self.film_stride * self.frame_stride,
             fps=self.film_fps / self.frame_stride if self.film_fps else None,
+            rate=self.film_rate / self.frame_stride,
         )
 
 
@@ -102,7 +105,7 @@ class Recordings(Dataset):
         if not (pathlib.Path(data.path) / index.FILE).exists():
             return config  # it can be looked at; opening the data will refuse it
         found = index.read(pathlib.Path(data.path), cls.how_to_build.format(path=data.path))
-        return dataclasses.replace(config, data=dataclasses.replace(data, **how_read(found.films)))
+        return dataclasses.replace(config, data=dataclasses.replace(data, **how_read(found)))
 
     def train(
         self, seed: int, batch_size: int, first_step: int = 0, shard: tuple[int, int] = (1, 0)
@@ -204,10 +207,16 @@ class Recordings(Dataset):
         )
 
 
-def how_read(films: FrameOptions) -> dict[str, Any]:
+def how_read(found: index.Index) -> dict[str, Any]:
     """Fields of RecordingsSettings that say how a data set's films were read."""
+    films = found.films
     crop = films.crop if isinstance(films.crop, str) else ",".join(map(str, films.crop))
-    return {"film_crop": crop, "film_stride": films.stride, "film_fps": films.fps or 0.0}
+    return {
+        "film_crop": crop,
+        "film_stride": films.stride,
+        "film_fps": films.fps or 0.0,
+        "film_rate": found.usual_rate,
+    }
 
 
 def _first(batches: tf.data.Dataset, num_sequences: int, batch_size: int) -> tf.data.Dataset:

@@ -82,7 +82,7 @@ class Video(Recordings):
         data: Any = config.data
         found = index.read(pathlib.Path(data.path), cls.how_to_build.format(path=data.path))
         data = _frames_from(_shape_from(data, found), found, given)
-        data = dataclasses.replace(data, **how_read(found.films))
+        data = dataclasses.replace(data, **how_read(found))
         chosen, why = _filters(config, data, given)
         kind = "RGB" if data.channels == 3 else "grey"
         every = f", one film frame in {data.frame_stride}" if data.frame_stride > 1 else ""
@@ -123,8 +123,7 @@ def _frames_from(data: Any, found: Index, given: Collection[str]) -> Any:
             f"data.num_frames={frames}: set both by --set, or build it from longer recordings"
         )
     fits = max(1, (longest - 1) // (frames - 1))
-    rates = [recording.fps for recording in found.recordings if recording.fps]
-    usual = max(1, round(float(np.median(rates)) / _FASTEST)) if rates else 1
+    usual = max(1, round(found.usual_rate / _FASTEST))
     stride = data.frame_stride or min(usual, fits)
     fastest = data.random_stride
     if "data.random_stride" not in given:

@@ -65,27 +65,20 @@ def open_films(paths: Iterable[PathLike]) -> list[Film]:
     return films
 
 
-def open_film(path: PathLike) -> Film:
-    """The one film in a file or folder, looked at already.
-
-    Raises:
-      UserError: it cannot be read, or there are several.
-    """
-    film = find_film(path)
-    film.describe()
-    return film
-
-
 def find_film(path: PathLike) -> Film:
-    """The one film in a file or folder, not looked at yet.
+    """The film in a file or folder, not looked at yet; the first of several, which a line says.
 
     Raises:
-      UserError: there is none, or several.
+      UserError: there is none.
     """
     films = open_films([path])
-    if len(films) != 1:
-        found = ", ".join(film.name for film in films[:3])
-        raise UserError(f"{shown(path)}: holds {len(films)} films ({found}, ...): name one of them")
+    if len(films) > 1:
+        logging.warning(
+            "%s: holds %d films: the first is read, %s; name another to read that",
+            shown(path),
+            len(films),
+            shown(films[0].path),
+        )
     return films[0]
 
 

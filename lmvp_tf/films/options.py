@@ -24,6 +24,8 @@ class FrameOptions:
       channels: 1 for luminance by ITU-R BT.601, 3 for RGB.
       stride: keep every stride-th frame.
       fps: keep so many frames per second instead, by their time stamps; None: use `stride`.
+      rate: frames per second of what a model was trained on; 0: not known. A film for the model is
+        read at the stride that comes nearest to it.
       enlarge: take pictures that are smaller than the frames too, which a data set should not hold.
     """
 
@@ -33,6 +35,7 @@ class FrameOptions:
     channels: int = 1
     stride: int = 1
     fps: float | None = None
+    rate: float = 0.0
     enlarge: bool = False
 
     def box(self, width: int, height: int, name: str) -> Box:

@@ -154,6 +154,8 @@ def suited(
 ) -> FrameOptions:
     """What makes frames of a film as a model was trained on, as far as the film allows.
 
+    Frames are taken as far apart in time as the training data's were, where that is known of both.
+
     Args:
       trained: how the training data were made of films.
       film: the Film.
@@ -162,11 +164,11 @@ def suited(
     changes: dict[str, Any] = {} if crop is None else {"crop": crop}
     if stride is not None or fps is not None:
         changes |= {"stride": stride or 1, "fps": fps}
-    elif trained.fps is not None and not (film.fps and trained.fps <= film.fps * 1.001):
-        changes |= {
-            "stride": 1,
-            "fps": None,
-        }  # as near as the film comes to it; `described` says so
+    elif trained.fps is not None:
+        if not film.fps or trained.fps > film.fps * 1.001:
+            changes |= {"stride": 1, "fps": None}  # as near as it comes to it; `described` says so
+    elif trained.rate and film.fps:
+        changes |= {"stride": max(1, round(film.fps / trained.rate))}
     return dataclasses.replace(trained, enlarge=True, **changes)
 
 
@@ -208,12 +210,12 @@ def _changes(film: Film, options: FrameOptions, trained: FrameOptions) -> list[s
         lines.append(f"Frames are squeezed from {film.width}x{film.height} to {size}")
     if film.channels > options.channels:
         lines.append("The colours are dropped: the model was trained on grey frames")
-    rate = film.kept_fps(options)
+    rate, known = film.kept_fps(options), trained.fps or trained.rate
     if trained.fps and not rate:
         lines.append(f"The film has no frame rate; the training data had {rate_text(trained.fps)}")
-    elif trained.fps and abs(rate / trained.fps - 1) > _SAME_RATE:
+    elif rate and known and abs(rate / known - 1) > _SAME_RATE:
         lines.append(
-            f"The input has {rate_text(rate)}, the training data had {rate_text(trained.fps)}: "
+            f"The input has {rate_text(rate)}, the training data had {rate_text(known)}: "
             "things move at another speed than the model knows"
         )
     return lines

@@ -108,7 +108,9 @@ def test_fast_films_are_read_with_a_stride(clips, tmp_path):
     (folder / "dataset.json").write_text(json.dumps(index))
     data = resolved(path).data
     assert (data.num_frames, data.num_inputs, data.frame_stride) == (10, 5, 1)  # 17 to validate
-    assert resolved(path, data__num_frames=6).data.frame_stride == 2
+    data = resolved(path, data__num_frames=6).data
+    assert data.frame_stride == 2
+    assert data.film_options().rate == 15  # of 30 frames a second, every second one
 
 
 def test_without_validation_frames_a_run_trains_and_says_so(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.films.find import find_film, open_film, open_films
+from lmvp_tf.films.find import find_film, open_films
 from lmvp_tf.films.options import FrameOptions
 
 
@@ -124,14 +124,16 @@ def test_names_that_are_no_unicode(tmp_path):
 
 def test_a_film_without_a_known_ending_is_for_ffmpeg(tmp_path):
     write_video(tmp_path / "a.mkv")
-    film = open_film((tmp_path / "a.mkv").rename(tmp_path / "film"))
+    film = find_film((tmp_path / "a.mkv").rename(tmp_path / "film"))
     assert len(list(film.frames(FrameOptions(8, 8)))) == 3
 
 
-def test_one_film_is_one_film(tree):
+def test_of_several_films_the_first_is_read_and_a_line_says_so(tree, caplog):
     assert find_film(tree / "clips" / "b2.mkv").num_frames == 3
-    with pytest.raises(UserError, match=r"clips: holds 9 films \(b2, b10, c-0, \.\.\.\): name one"):
-        find_film(tree / "clips")
+    assert not caplog.text
+    assert find_film(tree / "clips").name == "b2"
+    assert "clips: holds 9 films: the first is read, " in caplog.text
+    assert "b2.mkv; name another to read that" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_what_is_no_film_says_so(tmp_path, path, message):
     for name in ("text.mp4", "text.png", "text.txt"):
         (tmp_path / name).write_text("neither film nor picture")
     with pytest.raises(UserError, match=message):
-        open_film(tmp_path / path)
+        find_film(tmp_path / path).describe()
 
 
 def test_an_empty_name_is_refused():

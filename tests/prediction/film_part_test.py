@@ -161,6 +161,16 @@ def test_frames_are_chosen_as_those_of_the_training_were_unless_told():
     ]
 
 
+@pytest.mark.parametrize(("fps", "stride"), [(12.5, 1), (25.0, 2), (30.0, 2), (60.0, 5), (0.0, 2)])
+def test_frames_are_as_far_apart_in_time_as_in_training(fps, stride):
+    trained = FrameOptions(16, 16, stride=2, rate=12.5)
+    film = Counted(240, fps=fps)
+    assert film_part.suited(trained, film).stride == stride
+    assert film_part.suited(trained, film, stride=7).stride == 7
+    told = [line for line in describe(film, trained) if "things move at another speed" in line]
+    assert bool(told) == (fps == 30)  # 15 fps is the nearest
+
+
 @pytest.mark.parametrize(
     ("fps", "wanted", "line"),
     [

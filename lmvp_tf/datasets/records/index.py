@@ -68,6 +68,12 @@ class Index:
         """How many frames a split has."""
         return sum(run.frames for run in self.runs[split])
 
+    @property
+    def usual_rate(self) -> float:
+        """Frames per second of the recordings, the median; 0 where no film knew its time."""
+        rates = [recording.fps for recording in self.recordings if recording.fps]
+        return float(np.median(rates)) if rates else 0.0
+
     def segment_lengths(self, split: str) -> npt.NDArray[np.int64]:
         """How many frames each segment of a split has, int64 [K]."""
         lengths: dict[tuple[int, int], int] = {}
