@@ -10,12 +10,18 @@ import pathlib
 import platform
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 # Whether oneDNN predicts one video faster, by the vendor of the processor (docs/decisions.md). The
 # choice for others is TensorFlow's.
 _ONEDNN_PREDICTS = {"GenuineIntel": "1", "AuthenticAMD": "0"}
+# What TensorFlow's libraries say on any machine without a GPU, whatever TF_CPP_MIN_LOG_LEVEL is
+# (github.com/tensorflow/tensorflow/issues/100442).
+_CHATTER = re.compile(
+    rb"I\d{4} |WARNING: All log messages before absl|E\d{4} .* to cuInit: .*\(303\)"
+)
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
@@ -38,7 +44,7 @@ def import_tensorflow(training: bool = True) -> None:
     if onednn:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", onednn)
     hidden = ("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn")
-    with _hidden(*hidden), _without_garbage_collection():
+    with _hidden(*hidden), _without_garbage_collection(), _without_chatter():
         import keras  # noqa: F401  (imports TensorFlow, its backend)
         import tensorflow  # noqa: F401  (finds Keras there already)
 
@@ -80,6 +86,23 @@ def _without_garbage_collection() -> Iterator[None]:
         gc.freeze()
         if was_on:
             gc.enable()
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Holds stderr back, also C++'s, and lets through at the end what is no chatter."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if not _CHATTER.match(line)))
 
 
 def keep_freed_memory() -> bool:

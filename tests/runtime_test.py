@@ -92,6 +92,20 @@ def test_predictions_are_the_same_with_and_without_onednn(tmp_path):
     np.testing.assert_allclose(with_it, without, atol=1e-5)
 
 
+def test_tensorflow_is_quiet_and_troubles_are_told():
+    program = (
+        "import os, sys; from lmvp_tf import runtime; runtime.import_tensorflow();"
+        "context = runtime._without_chatter(); context.__enter__();"
+        "os.write(2, b'I0000 as usual\\nW0000 something is wrong\\n');"
+        "print('kept', file=sys.stderr);"
+        "context.__exit__(None, None, None); print('after', file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "W0000 something is wrong\nkept\nafter\n"
+
+
 def test_tensorflow_is_imported_without_what_keras_looks_for_and_nothing_is_lost():
     """scikit-image, a test's own need, brings SciPy."""
     program = (
