@@ -1,4 +1,4 @@
-"""The two errors that end a command with one clear line instead of a stack trace."""
+"""The errors that end a command with one clear line instead of a stack trace."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,16 @@ class UserError(ValueError):
 
 class RunError(RuntimeError):
     """Something failed in the middle of a run: a full disk, a non-finite loss (exit code 1)."""
+
+
+class WriteError(RunError):
+    """A file cannot be written.
+
+    Attributes:
+      passing: whether it may be otherwise in a while: a full disk has space again, a file system
+        that is away comes back.
+    """
+
+    def __init__(self, message: str, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import UserError, WriteError
 
 T = TypeVar("T")
 
@@ -41,11 +41,11 @@ def atomic_path(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
       path: the file to write; its folder is made when it is missing.
 
     Raises:
-      RunError: the file cannot be written (no disk space, no permission). `path` is then as it was.
+      WriteError: it cannot be written (no disk space, no permission). `path` is then as it was.
     """
     path = pathlib.Path(path)
     temporary = None
-    with _told_by_name(path):
+    with told_by_name(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _clear(path)
@@ -75,13 +75,13 @@ def whole_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
 
     Raises:
       UserError: `path` is a file.
-      RunError: it cannot be written (no disk space, no permission). `path` is then as it was.
+      WriteError: it cannot be written (no disk space, no permission). `path` is then as it was.
     """
     path = pathlib.Path(path)
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file, a folder is to be written there: give another name")
     folder = None
-    with _told_by_name(path):
+    with told_by_name(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _clear(path)
@@ -171,11 +171,26 @@ def _open_at_once(name: str, flags: int) -> int:
 
 
 @contextlib.contextmanager
-def _told_by_name(path: pathlib.Path) -> Iterator[None]:
+def told_by_name(path: pathlib.Path) -> Iterator[None]:
+    """Makes an OSError of the block, which writes `path`, a WriteError that names it."""
     try:
         yield
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise WriteError(f"cannot write {path}: {reason}", may_pass(error)) from error
+
+
+_PASSING = frozenset(
+    getattr(errno, name)
+    for name in "ENOSPC EDQUOT EFBIG EIO ENOENT ENODEV ENXIO ESTALE ENOTCONN EHOSTDOWN ETIMEDOUT "
+    "EAGAIN EBUSY ENOLCK ENFILE ENOMEM".split()
+    if hasattr(errno, name)
+)
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether what failed may go well in a while, as of a full disk or one that is away."""
+    return error.errno in _PASSING
 
 
 def _prefix(path: pathlib.Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import filelock
 import msgspec
 
-from lmvp_tf.errors import UserError
+from lmvp_tf.errors import UserError, WriteError
 from lmvp_tf.files import read_json, write_json
 
 LOCK = ".lock"  # what the operating system locks; it lets go when the process dies, however it does
@@ -30,12 +30,42 @@ class Owner(msgspec.Struct):
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
+class Held:
+    """A folder that this process alone writes to.
+
+    Args:
+      folder: the folder, its lock taken.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self._lock = os.stat(folder / LOCK)
+
+    def check(self) -> None:
+        """Checks that the folder is still there, and the same.
+
+        What was removed would else be made anew, with nothing of before in it.
+
+        Raises:
+          WriteError: it was removed, moved, or replaced by another one.
+        """
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(self.folder / LOCK), self._lock):
+                return
+        raise WriteError(
+            f"{self.folder} is gone: somebody has removed, moved or replaced it", passing=True
+        )
+
+
 @contextlib.contextmanager
-def only_writer(folder: pathlib.Path) -> Iterator[None]:
+def only_writer(folder: pathlib.Path) -> Iterator[Held]:
     """The block is the only one that writes to a folder, of all processes that ask in this way.
 
     Args:
       folder: made when it is missing.
+
+    Yields:
+      The folder as Held.
 
     Raises:
       UserError: another process writes to it, the message says which; or it is not writable.
@@ -55,10 +85,11 @@ def only_writer(folder: pathlib.Path) -> Iterator[None]:
         ) from error
     try:
         now = time.strftime("%Y-%m-%d %H:%M:%S")
-        write_json(
-            folder / OWNER, msgspec.to_builtins(Owner(os.getpid(), socket.gethostname(), now))
-        )
-        yield
+        with contextlib.suppress(WriteError):  # on a full disk: a process without a name, then
+            write_json(
+                folder / OWNER, msgspec.to_builtins(Owner(os.getpid(), socket.gethostname(), now))
+            )
+        yield Held(folder)
     finally:
         with contextlib.suppress(OSError):
             (folder / OWNER).unlink(missing_ok=True)

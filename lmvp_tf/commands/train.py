@@ -20,6 +20,7 @@ from lmvp_tf.commands import cli, data_flags
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.registry import DATASETS, dataset_class
 from lmvp_tf.models.registry import MODELS
+from lmvp_tf.training.retrying import RETRY_SECONDS
 
 _DATASET = flags.DEFINE_enum("dataset", "moving_mnist", list(DATASETS), "What to train on.")
 _PRESET = flags.DEFINE_string(
@@ -70,6 +71,13 @@ _RESTART = flags.DEFINE_bool(
     "restart",
     False,
     "Begin anew in a workdir that has a run: what is there is kept in its folder before-1, ...",
+)
+_RETRY_SECONDS = flags.DEFINE_float(
+    "retry_seconds",
+    RETRY_SECONDS,
+    "How long to wait for a disk that is full, or a workdir that is away, and to try again, before "
+    "the run ends.",
+    0,
 )
 _REPRODUCE = flags.DEFINE_integer(
     "reproduce",
@@ -178,7 +186,7 @@ def main(argv: list[str]) -> None:
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop
 
-    if loop.train(config, workdir, profile, _RESTART.value):
+    if loop.train(config, workdir, profile, _RESTART.value, _RETRY_SECONDS.value):
         print(f"Trained. Evaluate it: python run_eval.py --workdir={shlex.quote(str(workdir))}")
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.configs import Config
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, WriteError
 from lmvp_tf.files import LiteralName
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import model_class
@@ -120,10 +120,11 @@ class Checkpoints:
         """Saves under the number of the step. This checkpoint and the one before it are kept.
 
         Raises:
-          RunError: it cannot be written, or something in it is not finite. The checkpoints saved
-            before stay as they are.
+          WriteError: it cannot be written. The checkpoints saved before stay as they are.
+          RunError: something in it is not finite.
         """
-        before = self.newest
+        before, counter = self.newest, self._checkpoint.save_counter
+        counted = int(counter)
         if strange := not_finite(self._checkpoint):
             raise RunError(
                 f"{strange} not finite at step {step}: training has diverged. Nothing was saved, "
@@ -132,18 +133,19 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             checkpoint_files.remove(self.folder, step)
-            self._checkpoint.save_counter.assign_add(1)  # a part of every checkpoint so far
+            counter.assign_add(1)  # a part of every checkpoint so far
             self._checkpoint.write(f"{self._name}/{checkpoint_files.name_of(step)}")
             checkpoint_files.seal(self.folder, step)
             self._newest = step
             checkpoint_files.remove_others(self.folder, {before, step})
-        except (tf.errors.OpError, OSError, RunError) as error:
+        except (tf.errors.OpError, OSError, WriteError) as error:
+            counter.assign(counted)
             with contextlib.suppress(OSError):
                 checkpoint_files.clear_leftovers(self.folder)
-            raise RunError(
+            raise WriteError(
                 f"no checkpoint could be written to {self.folder} at step {step} "
-                f"({checkpoint_files.first_line(error)}); free some space and run the same command "
-                "to go on from the one before"
+                f"({checkpoint_files.first_line(error)})",
+                checkpoint_files.may_pass(error),
             ) from error
 
     def restore(self, partial: bool = False, before: int | None = None) -> bool:

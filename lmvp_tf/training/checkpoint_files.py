@@ -18,7 +18,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 import tensorflow as tf
 
-from lmvp_tf.errors import UserError
+from lmvp_tf import files
+from lmvp_tf.errors import UserError, WriteError
 from lmvp_tf.files import LiteralName, file_sha256, read_json, sync, write_json, write_text
 
 _NAME = re.compile(r"ckpt-(0|[1-9]\d{0,17})\.(index|json|data-\d+-of-\d+)")
@@ -196,6 +197,17 @@ def _read_through(folder: pathlib.Path, step: int) -> str:
     except Exception as error:  # a damaged file makes TensorFlow raise nearly anything
         return first_line(error)
     return ""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a checkpoint that could not be written may be in a while, as on a full disk."""
+    if isinstance(error, WriteError):
+        return error.passing
+    if isinstance(error, OSError):
+        return files.may_pass(error)
+    return not isinstance(
+        error, tf.errors.PermissionDeniedError | tf.errors.FailedPreconditionError
+    )
 
 
 def first_line(error: Exception) -> str:

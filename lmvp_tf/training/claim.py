@@ -16,7 +16,7 @@ import msgspec
 from lmvp_tf import configs, settings
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import UserError, WriteError
 from lmvp_tf.files import read_json, write_json, write_text
 from lmvp_tf.training import checkpoint, weights
 
@@ -81,7 +81,8 @@ def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> 
       step: where the run is.
 
     Raises:
-      UserError: as of `check`, or the workdir cannot be written.
+      UserError: as of `check`, or the workdir is not writable.
+      WriteError: the disk is full, or away. The same call may be made again.
     """
     config = check(config, workdir, videos)
     try:
@@ -89,7 +90,9 @@ def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> 
         write_json(_config_file(workdir), configs.to_dict(config))
         data = _Data(videos.source, videos.fingerprint)
         write_json(_data_file(workdir), msgspec.to_builtins(data))
-    except RunError as error:
+    except WriteError as error:
+        if error.passing:
+            raise
         raise UserError(f"the workdir is not writable: {error}") from error
 
 
@@ -108,9 +111,9 @@ def _record_changes(config: Config, workdir: pathlib.Path, step: int) -> None:
     path = workdir / _CHANGES
     old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerows(changed if old else [["step", "field", "before", "after"], *changed])
-    write_text(path, old + text.getvalue())
+    csv.writer(text, lineterminator="\n").writerows(changed)
+    if not old.endswith(text.getvalue()):  # else a call that failed after this has written it
+        write_text(path, (old or "step,field,before,after\n") + text.getvalue())
     for _, field, was, value in changed:
         print(f"From step {step} on {field} is {value}, it was {was}.")
 

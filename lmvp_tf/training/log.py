@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lmvp_tf.errors import UserError
-from lmvp_tf.files import read_bytes, write_text
+from lmvp_tf.files import read_bytes, told_by_name, write_text
 from lmvp_tf.settings import shown
 
 Row = dict[str, Any]
@@ -28,19 +29,34 @@ class Log:
 
     def __init__(self, path: pathlib.Path, columns: Iterable[str], last_step: int) -> None:
         self.path = path
+        self._torn: int | None = None  # where half a row begins that could not be written
         rows = [row for row in _read(path) if _step(row) <= last_step]
         self.columns = _columns(columns, rows)
         _write(path, self.columns, rows)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Writes a row: numbers and texts by column; "step" is one of them."""
+        """Writes a row: numbers and texts by column; "step" is one of them.
+
+        Raises:
+          WriteError: it cannot be written. The same row may be appended again.
+        """
         opened = [name for name in row if name not in self.columns]
-        if opened:
+        if opened or not self.path.exists():  # or rows without names would be all there is
+            _write(self.path, [*self.columns, *opened], _read(self.path))
             self.columns += opened
-            _write(self.path, self.columns, _read(self.path))
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writerow({name: _short(value) for name, value in row.items()})
+        line = io.StringIO(newline="")
+        writer = csv.DictWriter(line, self.columns, lineterminator="\n")
+        writer.writerow({name: _short(value) for name, value in row.items()})
+        with told_by_name(self.path), self.path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            if self._torn is not None and self._torn < end:
+                file.truncate(self._torn)
+                end = file.seek(self._torn)
+            self._torn = end
+            file.write(line.getvalue().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self._torn = None
 
 
 def merge(path: pathlib.Path, other: pathlib.Path, last_step: int) -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, WriteError
 from lmvp_tf.locks import only_writer
 from lmvp_tf.training import claim, graphs
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
@@ -21,6 +21,7 @@ from lmvp_tf.training.clock import Clock
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
 from lmvp_tf.training.hooks.registry import make_hooks
 from lmvp_tf.training.procedure import Step
+from lmvp_tf.training.retrying import RETRY_SECONDS, Retrying
 
 
 def train(
@@ -28,6 +29,7 @@ def train(
     workdir: pathlib.Path,
     profile: tuple[int, int] | None = None,
     restart: bool = False,
+    retry_seconds: float = RETRY_SECONDS,
 ) -> bool:
     """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir
     stopped.
@@ -40,6 +42,7 @@ def train(
       workdir: the folder of the run, made when it is missing.
       profile: (first, last), steps to record for TensorBoard's profiler; None for none.
       restart: begin anew; what an earlier run left in the workdir is moved into a folder of it.
+      retry_seconds: how long to wait for a disk that is full or away before the run ends.
 
     Returns:
       True when the run is complete, False when a signal stopped it; it is saved either way.
@@ -47,7 +50,7 @@ def train(
     Raises:
       UserError: the workdir belongs to another config or to other data, is in use, has no
         checkpoint that can be read, or cannot be written, or the run is past the steps to record.
-      RunError: a loss is not finite, or the disk is full.
+      RunError: a loss is not finite, or the disk stays full, or the workdir was removed.
     """
     if not restart:
         config = claim.check(config, workdir)
@@ -57,16 +60,19 @@ def train(
         claim.check(config, workdir, videos)
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config)
-    with only_writer(workdir):
+    with only_writer(workdir) as held:
+        retrying = Retrying(retry_seconds, held.check)
         try:
             if restart and (aside := claim.set_aside(workdir)):
                 print(f"--restart: the run that was in {workdir} is in {aside} now.")
             claim.clear_leftovers(workdir)
-            return _train(_begin(config, workdir, videos, state, profile))
-        except OSError as error:
+            complete = _train(_begin(config, workdir, videos, state, profile, retrying))
+            held.check()
+            return complete
+        except (OSError, WriteError) as error:
             raise RunError(
-                f"{workdir} cannot be written any more ({error.strerror or error}) at step "
-                f"{int(state.step)}; the same command goes on from the last checkpoint"
+                f"{error}; the run is at step {int(state.step)}. Once it can be written there, "
+                "the same command goes on from the last checkpoint"
             ) from error
 
 
@@ -76,6 +82,7 @@ def _begin(
     videos: Dataset,
     state: TrainState,
     profile: tuple[int, int] | None,
+    retrying: Retrying,
 ) -> Run:
     """Restores what there is, and makes the workdir this run's."""
     claim.check(config, workdir, videos)  # again: another may have begun before it was locked
@@ -87,19 +94,22 @@ def _begin(
             f"--profile={profile[0]},{profile[1]}: the run is at step {step} already; "
             "give later steps"
         )
-    claim.write(config, workdir, videos, step)
+    retrying(claim.write, config, workdir, videos, step)
     if resumed and state.optimizers:
         print(f"Goes on from step {step} of {workdir}.")
-    return Run(
-        config, workdir, videos, state, checkpoints, Clock(state), step=step, profile=profile
-    )
+    run = Run(
+        config, workdir, videos, state, checkpoints, Clock(state), retrying, step=step,
+        profile=profile,
+    )  # fmt: skip
+    retrying.hurried = lambda: run.stop_requested
+    return run
 
 
 def _train(run: Run) -> bool:
     """Takes all steps that are left; whether the run is complete then."""
     if not run.state.optimizers:
         if run.checkpoints.newest is None:
-            run.checkpoints.save(run.step)
+            run.retrying(run.checkpoints.save, run.step)
         print(f"{run.config.model_name} has nothing to train.")
         return True
     for line in _warnings(run.state):
@@ -119,21 +129,21 @@ def _run_steps(run: Run, hooks: list[Hook]) -> None:
     with contextlib.ExitStack() as closing:
         for hook in hooks:
             closing.callback(hook.close)
-            hook.begin(run)
+            run.retrying(hook.begin, run)
         while not (run.complete or run.stop_requested):
             with run.clock.waiting():
                 batch = next(batches)
             for hook in hooks:
-                hook.before_step(run)
+                run.retrying(hook.before_step, run)
             phase = run.state.procedure.phase(run.step)
             with run.clock.stepping():
                 scalars = {name: float(value) for name, value in steps[phase](batch).items()}
             run.step += 1
             report = Report(phase, scalars)
             for hook in hooks:
-                hook.after_step(run, report)
+                run.retrying(hook.after_step, run, report)
         for hook in hooks:
-            hook.end(run)
+            run.retrying(hook.end, run)
 
 
 def steps_and_batches(

@@ -299,19 +299,6 @@ def test_a_diverged_run_goes_on_with_another_rate_and_keeps_when(trained):
     assert ("2", "training.learning_rate", "1e+30", "0.0005") in changes
 
 
-def test_a_workdir_that_is_gone_is_not_made_anew(tmp_path):
-    saved = []
-    checkpoints = types.SimpleNamespace(newest=None, save=saved.append)
-    run = types.SimpleNamespace(workdir=tmp_path / "run", step=3, checkpoints=checkpoints)
-    hook = Saving()
-    hook.begin(run)
-    with pytest.raises(RunError, match="run is gone at step 3"):
-        hook.end(run)
-    run.workdir.mkdir()
-    hook.end(run)
-    assert saved == [3]
-
-
 def test_it_stops_after_max_seconds_and_says_it_is_complete(config, tmp_path):
     config = configs.replace(config, {"training.max_seconds": 1e-3})
     assert loop.train(config, tmp_path / "run")

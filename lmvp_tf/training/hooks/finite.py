@@ -64,9 +64,11 @@ def _message(run: Run, report: Report, bad: list[str]) -> str:
     what = losses + [f"the update of {name}" for name in dict.fromkeys(of_networks)]
     values = {n: v for n, v in report.scalars.items() if n.startswith("L_") and "/" not in n}
     shown = ", ".join(f"{name}={value:.4g}" for name, value in values.items())
+    skips = run.config.training.on_nonfinite == "skip"
     return (
         f"{', '.join(what)} not finite at step {run.step} ({shown}): training has diverged. It was "
         f"batch {run.step - 1} of --seed={run.config.training.seed} (phase {report.phase}). The "
         f"last checkpoint is from before. To look at the step: the same command with --reproduce="
-        f"{run.step}. To go on: a lower --set training.learning_rate, or --on_nonfinite=skip"
+        f"{run.step}. To go on: a lower --set training.learning_rate"
+        f"{'' if skips else ', or --on_nonfinite=skip'}"
     )

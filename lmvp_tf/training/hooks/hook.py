@@ -13,6 +13,7 @@ from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 from lmvp_tf.training.clock import Clock
+from lmvp_tf.training.retrying import Retrying
 
 
 @dataclasses.dataclass
@@ -26,6 +27,7 @@ class Run:
       state: its TrainState: model, procedure, optimizers, and times.
       checkpoints: those of the workdir.
       clock: its Clock.
+      retrying: how what writes is called, hooks among it.
       columns: the first columns of log.csv, by all that report to it.
       step: batches trained on so far.
       profile: (first, last), the steps to record for TensorBoard's profiler; None for none.
@@ -39,6 +41,7 @@ class Run:
     state: TrainState
     checkpoints: Checkpoints
     clock: Clock
+    retrying: Retrying
     columns: list[str] = dataclasses.field(default_factory=list)
     step: int = 0
     profile: tuple[int, int] | None = None
@@ -97,6 +100,9 @@ class Hook:
     opposite one; each does nothing unless it is overridden. A hook that adds to the Report stands
     before those that write it. Hooks must leave the model, the optimizers and the counters alone:
     a run is the same with any hooks.
+
+    A method that raises WriteError or OSError for a reason that may pass, as a full disk, is called
+    again for some minutes. So nothing of a call that failed may count.
     """
 
     def columns(self, run: Run) -> list[str]:

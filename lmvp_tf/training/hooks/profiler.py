@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 
 import tensorflow as tf
+from absl import logging
 
+from lmvp_tf.training import checkpoint_files
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
 
 
@@ -20,7 +22,7 @@ class Profiler(Hook):
         first, last = run.profile or (0, 0)
         if number == first:
             tf.profiler.experimental.start(str(run.workdir))
-            self._recording.callback(tf.profiler.experimental.stop)
+            self._recording.callback(_stop)
         self._step = contextlib.ExitStack()
         if first <= number <= last:
             self._step.enter_context(tf.profiler.experimental.Trace("train", step_num=number, _r=1))
@@ -34,3 +36,10 @@ class Profiler(Hook):
     def close(self) -> None:
         """Writes what was recorded, if that was not done yet."""
         self._recording.close()
+
+
+def _stop() -> None:
+    try:
+        tf.profiler.experimental.stop()
+    except (tf.errors.OpError, OSError) as error:  # the run is worth more than its profile
+        logging.warning("--profile: nothing was recorded (%s)", checkpoint_files.first_line(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from lmvp_tf.errors import RunError
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
 
 
@@ -17,17 +16,9 @@ class Saving(Hook):
     def after_step(self, run: Run, report: Report) -> None:
         del report
         if time.monotonic() - self._saved_at > run.config.training.checkpoint_seconds:
-            _save(run)
+            run.checkpoints.save(run.step)
             self._saved_at = time.monotonic()
 
     def end(self, run: Run) -> None:
         if run.checkpoints.newest != run.step:
-            _save(run)
-
-
-def _save(run: Run) -> None:
-    if not run.workdir.is_dir():  # or a checkpoint without config and log would be all there is
-        raise RunError(
-            f"{run.workdir} is gone at step {run.step}: somebody has removed or moved it"
-        )
-    run.checkpoints.save(run.step)
+            run.checkpoints.save(run.step)

@@ -11,7 +11,7 @@ from lmvp_tf.training.hooks.hook import Report
 
 
 def run_at(step, precision="none"):
-    training = types.SimpleNamespace(seed=5, mixed_precision=precision)
+    training = types.SimpleNamespace(seed=5, mixed_precision=precision, on_nonfinite="stop")
     return types.SimpleNamespace(
         config=types.SimpleNamespace(training=training),
         state=types.SimpleNamespace(optimizers={"D": None, "G": None}),
