@@ -20,3 +20,10 @@ class WriteError(RunError):
     def __init__(self, message: str, passing: bool) -> None:
         super().__init__(message)
         self.passing = passing
+
+
+class WorkerLost(RunError):
+    """Another worker of a distributed run has gone: a scheduler may start all again (exit code 143).
+
+    Nothing is wrong with the run itself, and it goes on from its last checkpoint.
+    """

@@ -7,6 +7,8 @@ float32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from keras import KerasTensor, ops
 
 EPSILON = 1e-7  # predictions are kept so far from 0 and 1 before a logarithm
@@ -146,19 +148,23 @@ def gradient_difference_loss(
     return loss
 
 
-def learner_yardsticks(features: KerasTensor) -> dict[str, KerasTensor]:
+def learner_yardsticks(
+    features: KerasTensor, mean: Callable[[KerasTensor], KerasTensor] = ops.mean
+) -> dict[str, KerasTensor]:
     """What Eq. 2 is for an M that knows next to nothing of motion.
 
     Args:
       features: f_t for t = 1..T, [B, T, h, w, K].
+      mean: takes the mean of a tensor over all its elements, and over more than this batch where
+        the batch is a part of one.
 
     Returns:
       {"zeros": of m_t = 0, "minus_f": of m_t = -a f_t with the best a, which expects features to
       come back to their mean}. An M that does not beat both knows nothing of how features move.
     """
     now, change = features[:, :-1], features[:, 1:] - features[:, :-1]
-    zeros, together = learner_loss(ops.zeros_like(now), features), ops.mean(now * change)
-    size = ops.maximum(ops.mean(ops.square(now)), EPSILON)
+    zeros, together = learner_loss(ops.zeros_like(now), features), mean(now * change)
+    size = ops.maximum(mean(ops.square(now)), EPSILON)
     return {"zeros": zeros, "minus_f": zeros - ops.square(together) / size}
 
 

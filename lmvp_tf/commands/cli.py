@@ -11,7 +11,7 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from lmvp_tf import runtime
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, WorkerLost
 
 runtime.prepare()  # here, for a program may import TensorFlow right after this module
 
@@ -20,7 +20,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main(argv)` as an absl program.
 
     Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run
-    (RunError); 130 for Ctrl-C.
+    (RunError); 130 for Ctrl-C; STOPPED for a distributed run that is to be started again.
     Either error is one line on stderr; `--verbosity=1` or more shows where it came from.
     """
 
@@ -40,7 +40,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             if line is None or flags.FLAGS.verbosity >= 1:
                 raise
             print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
-            sys.exit(2 if isinstance(error, UserError) else 1)
+            sys.exit(_exit_code(error))
 
     # --help shows the text and the flags of the main module: take those of main's for it, and the
     # flags that it shares with other programs.
@@ -49,6 +49,16 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         for flag in flags.FLAGS.get_key_flags_for_module(module):
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=_parse_flags)
+
+
+# What a shell makes of SIGTERM: Slurm, Kubernetes and Kubeflow (from 128 on) start it again.
+STOPPED = 143
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, WorkerLost):
+        return STOPPED
+    return 2 if isinstance(error, UserError) else 1
 
 
 def _raised_in_pipeline(error: Exception) -> str | None:

@@ -16,7 +16,7 @@ import shlex
 from absl import flags
 
 from lmvp_tf import configs, runtime
-from lmvp_tf.commands import cli, data_flags
+from lmvp_tf.commands import cli, data_flags, device_flags
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.registry import DATASETS, dataset_class
 from lmvp_tf.models.registry import MODELS
@@ -153,16 +153,17 @@ def describe(config: Config) -> str:
     return json.dumps({"config": configs.to_dict(config), "parameters": parameters}, indent=2)
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> int:
     del argv
     workdir = cli.folder("workdir", _WORKDIR.value) if _WORKDIR.value else None
     if not (workdir or _DESCRIBE.value or _DUMP_STEP.value):
         raise cli.UserError("--workdir is missing: the folder that the run is kept in")
     runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
+    devices = device_flags.open_devices()
     config = config_from_flags()
     if _DESCRIBE.value:
         print(describe(config))
-        return
+        return 0
     if _DUMP_STEP.value:
         from lmvp_tf.training.offline import compiled_step
 
@@ -170,24 +171,28 @@ def main(argv: list[str]) -> None:
         for line in compiled_step.dump_run(config, workdir, directory):
             print(line)
         print(f"Run it there: python {directory}/run_steps.py {directory}")
-        return
+        return 0
     assert workdir is not None  # as was seen above
     if _LOAD_STATE.value:
         from lmvp_tf.training.offline import compiled_step
 
         step = compiled_step.load_run(config, workdir, cli.folder("load_state", _LOAD_STATE.value))
         print(f"{workdir} is at step {step} now.")
-        return
+        return 0
     if _REPRODUCE.value:
         from lmvp_tf.training.reproduce import reproduce
 
         print("\n".join(reproduce(config, workdir, _REPRODUCE.value)))
-        return
+        return 0
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop
 
-    if loop.train(config, workdir, profile, _RESTART.value, _RETRY_SECONDS.value):
+    options = profile, _RESTART.value, _RETRY_SECONDS.value, devices
+    if not loop.train(config, workdir, *options):
+        return cli.STOPPED if devices.kind != "none" else 0
+    if devices.is_chief:
         print(f"Trained. Evaluate it: python run_eval.py --workdir={shlex.quote(str(workdir))}")
+    return 0
 
 
 def run() -> None:

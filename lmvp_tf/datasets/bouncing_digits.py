@@ -225,6 +225,7 @@ def moving_mnist(
     size: int = SIZE,
     num_digits: int = NUM_DIGITS,
     tinted: bool = False,
+    shard: tuple[int, int] = (1, 0),
 ) -> tf.Tensor:
     """Draws a batch of sequences, a pure function of its arguments.
 
@@ -239,12 +240,16 @@ def moving_mnist(
       size: H = W.
       num_digits: digits per sequence.
       tinted: whether each digit has a colour.
+      shard: (n, i): draw n * B sequences and return the i-th B of them.
 
     Returns:
       float32 [B, T, H, W, C] in [0, 1], C = 3 where tinted and else 1.
     """
-    drawn = draw(seed, batch_size, tf.shape(digits)[0], num_digits)
-    tints = draw_tints(seed, batch_size, num_digits) if tinted else None
+    shards, index = shard
+    part = slice(index * batch_size, (index + 1) * batch_size)
+    drawn = draw(seed, shards * batch_size, tf.shape(digits)[0], num_digits)
+    drawn = Draw(*(values[part] for values in drawn))
+    tints = draw_tints(seed, shards * batch_size, num_digits)[part] if tinted else None
     return _sequences(digits, drawn, num_frames, size, tints)
 
 
@@ -276,8 +281,9 @@ def dataset(
       seed: int.
       batch_size: B.
       split: a key of SPLITS.
-      first_step: number of batches that the run has already taken (of each shard).
-      shard: (n, index): this worker's number `index` of n; its batch i is batch n * i + index.
+      first_step: number of batches that the run has already taken.
+      shard: (n, i), worker i of n. The workers' batches of one step, put together, are the batch of
+        a lone worker with batch size n * B.
       num_frames: T.
       size: H = W.
       num_digits: digits per sequence.
@@ -290,19 +296,19 @@ def dataset(
       UserError: `batch_size` is not positive.
     """
     _check_batch_size(batch_size)
-    num_shards, index = shard
     digits = tf.constant(digits)
 
     @tf.function(jit_compile=True, autograph=False)  # twice as fast
     def compiled(digits: tf.Tensor, number_seed: tf.Tensor) -> tf.Tensor:
-        return moving_mnist(digits, number_seed, batch_size, num_frames, size, num_digits, tinted)
+        return moving_mnist(
+            digits, number_seed, batch_size, num_frames, size, num_digits, tinted, shard
+        )
 
     @tf.autograph.experimental.do_not_convert  # which takes seconds
     def batch(number: tf.Tensor) -> tf.Tensor:
         return compiled(digits, batch_seed(seed, split, number))
 
-    numbers = tf.data.Dataset.counter(first_step * num_shards + index, num_shards)
-    return prepare_ahead(numbers, batch)
+    return prepare_ahead(tf.data.Dataset.counter(first_step), batch)
 
 
 def test_batches(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import tensorflow as tf
 
 from lmvp_tf import losses
+from lmvp_tf.distribution import over_replicas
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.lmvp import LMVP, Rollout
 from lmvp_tf.models.motion_guider import Guidance
@@ -296,7 +297,7 @@ class Steps:
         first = self.config.losses.first_counted - 2
         f = _from(f, first)
         loss = losses.learner_loss(_from(motions, first), f)
-        yardsticks = losses.learner_yardsticks(f)
+        yardsticks = losses.learner_yardsticks(f, lambda x: over_replicas(tf.reduce_mean(x)))
         return loss, {"L_M_L": loss, **{f"L_M_L/{k}": value for k, value in yardsticks.items()}}
 
     def _teach(self, rollout: Rollout, f_real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.configs import Config
+from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError, UserError, WriteError
 from lmvp_tf.files import LiteralName
 from lmvp_tf.models.predictor import VideoPredictor
@@ -40,8 +41,10 @@ class TrainState:
 
     Args:
       config: the Config.
+      distribution: the devices; None: those that TensorFlow chooses.
 
     Attributes:
+      distribution: the Distribution.
       model: the VideoPredictor.
       procedure: the Procedure that trains it.
       optimizers: its Optimizers.
@@ -50,12 +53,15 @@ class TrainState:
       cpu_seconds: float64 variable, time that processor cores were busy in it, summed over cores.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, distribution: Distribution | None = None) -> None:
+        self.distribution = distribution or Distribution()
+        self.distribution.check(config.training)
         memory.check(config, training=True)
-        self.model = build_model(config)
-        self.procedure = procedure_class(self.model.procedure)(config)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.optimizers = Optimizers(self.procedure, self.model, self.step)
+        with self.distribution.strategy.scope():
+            self.model = build_model(config)
+            self.procedure = procedure_class(self.model.procedure)(config)
+            self.optimizers = Optimizers(self.procedure, self.model, self.step)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="seconds")
         self.cpu_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False, name="cpu_seconds")
         self.checkpoint = tf.train.Checkpoint(

@@ -44,6 +44,8 @@ def skip_graph_optimizer() -> None:
 
 def _counted_steps(state: TrainState) -> dict[str, Step]:
     def counted(step: Step) -> Step:
+        step = state.distribution.each(step)
+
         def run(video: tf.Tensor) -> dict[str, tf.Tensor]:
             report = step(video)
             state.step.assign_add(1)

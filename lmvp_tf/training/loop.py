@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,6 +14,7 @@ import tensorflow as tf
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
+from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError, UserError, WriteError
 from lmvp_tf.locks import only_writer
 from lmvp_tf.training import claim, graphs
@@ -30,12 +32,13 @@ def train(
     profile: tuple[int, int] | None = None,
     restart: bool = False,
     retry_seconds: float = RETRY_SECONDS,
+    distribution: Distribution | None = None,
 ) -> bool:
     """Trains until `max_steps` or `max_seconds`, or goes on where an earlier run of the workdir
     stopped.
 
     Nothing is written before data and model are open. No other process trains in the workdir
-    meanwhile.
+    meanwhile. Of the workers of a distributed run the chief alone writes there.
 
     Args:
       config: the Config; saved as config.json in the workdir.
@@ -43,6 +46,7 @@ def train(
       profile: (first, last), steps to record for TensorBoard's profiler; None for none.
       restart: begin anew; what an earlier run left in the workdir is moved into a folder of it.
       retry_seconds: how long to wait for a disk that is full or away before the run ends.
+      distribution: the devices; None: those that TensorFlow chooses.
 
     Returns:
       True when the run is complete, False when a signal stopped it; it is saved either way.
@@ -51,7 +55,9 @@ def train(
       UserError: the workdir belongs to another config or to other data, is in use, has no
         checkpoint that can be read, or cannot be written, or the run is past the steps to record.
       RunError: a loss is not finite, or the disk stays full, or the workdir was removed.
+      WorkerLost: another worker of a distributed run has gone.
     """
+    distribution = distribution or Distribution()
     if not restart:
         config = claim.check(config, workdir)
     videos = open_dataset(config)
@@ -59,16 +65,30 @@ def train(
     if not restart:
         claim.check(config, workdir, videos)
     keras.utils.set_random_seed(config.training.seed)
-    state = TrainState(config)
+    with distribution.loss_told():
+        state = TrainState(config, distribution)
+        with _held(workdir, restart, state) as check:
+            distribution.sums()  # the other workers wait for the chief
+            retrying = Retrying(retry_seconds, check)
+            return _train(_begin(config, workdir, videos, state, profile, retrying))
+
+
+@contextlib.contextmanager
+def _held(workdir: pathlib.Path, restart: bool, state: TrainState) -> Iterator[Callable[[], None]]:
+    """The block alone writes to the workdir; it is given what checks that this is still so.
+
+    Of several workers that is the chief's. The block of another writes nothing.
+    """
+    if not state.distribution.is_chief:
+        yield lambda: None
+        return
     with only_writer(workdir) as held:
-        retrying = Retrying(retry_seconds, held.check)
         try:
             if restart and (aside := claim.set_aside(workdir)):
                 print(f"--restart: the run that was in {workdir} is in {aside} now.")
             claim.clear_leftovers(workdir)
-            complete = _train(_begin(config, workdir, videos, state, profile, retrying))
+            yield held.check
             held.check()
-            return complete
         except (OSError, WriteError) as error:
             raise RunError(
                 f"{error}; the run is at step {int(state.step)}. Once it can be written there, "
@@ -94,7 +114,9 @@ def _begin(
             f"--profile={profile[0]},{profile[1]}: the run is at step {step} already; "
             "give later steps"
         )
-    retrying(claim.write, config, workdir, videos, step)
+    _check_all_begin_at(step, state.distribution)
+    if state.distribution.is_chief:
+        retrying(claim.write, config, workdir, videos, step)
     if resumed and state.optimizers:
         print(f"Goes on from step {step} of {workdir}.")
     run = Run(
@@ -105,16 +127,26 @@ def _begin(
     return run
 
 
+def _check_all_begin_at(step: int, distribution: Distribution) -> None:
+    (total,) = distribution.sums(step)
+    if total != step * distribution.workers:
+        raise UserError(
+            f"worker {distribution.worker} of {distribution.workers} finds step {step} in the "
+            "workdir, and others find another: --workdir is a folder that all workers share"
+        )
+
+
 def _train(run: Run) -> bool:
     """Takes all steps that are left; whether the run is complete then."""
     if not run.state.optimizers:
-        if run.checkpoints.newest is None:
+        if run.checkpoints.newest is None and run.state.distribution.is_chief:
             run.retrying(run.checkpoints.save, run.step)
         print(f"{run.config.model_name} has nothing to train.")
         return True
     for line in _warnings(run.state):
         print(line)
-    _run_steps(run, make_hooks())
+    chief = run.state.distribution.is_chief
+    _run_steps(run, [hook for hook in make_hooks() if chief or hook.everywhere])
     if not run.complete:
         print(
             f"Stopped and saved at step {run.step}. The same command goes on from there.",
@@ -130,7 +162,7 @@ def _run_steps(run: Run, hooks: list[Hook]) -> None:
         for hook in hooks:
             closing.callback(hook.close)
             run.retrying(hook.begin, run)
-        while not (run.complete or run.stop_requested):
+        while _goes_on(run):
             with run.clock.waiting():
                 batch = next(batches)
             for hook in hooks:
@@ -144,18 +176,27 @@ def _run_steps(run: Run, hooks: list[Hook]) -> None:
                 run.retrying(hook.after_step, run, report)
         for hook in hooks:
             run.retrying(hook.end, run)
+        run.state.distribution.sums()  # who leaves before the chief has saved would seem to be lost
+
+
+def _goes_on(run: Run) -> bool:
+    """Whether there is another step. All workers agree, by the chief's clock."""
+    distribution, seconds = run.state.distribution, run.state.seconds
+    chiefs = float(seconds) if distribution.is_chief else 0.0
+    requests, chiefs = distribution.sums(run.stop_requested, chiefs)
+    seconds.assign(chiefs)
+    return not (run.complete or requests)
 
 
 def steps_and_batches(
     config: Config, state: TrainState, videos: Dataset, first_step: int
-) -> tuple[dict[str, Step], Iterator[tf.Tensor]]:
+) -> tuple[dict[str, Step], Iterator[Any]]:
     """The step of every phase, and what it is called with, from `first_step` on."""
     training = config.training
     if training.jit_compile:  # a batch is drawn inside the step, by its number
         numbers = (tf.constant(number, tf.int64) for number in itertools.count(first_step))
         return graphs.compiled_steps(config, state, videos), numbers
-    batches = videos.train(training.seed, training.batch_size, first_step=first_step)
-    return graphs.traced_steps(state), iter(batches)
+    return graphs.traced_steps(state), state.distribution.batches(videos, training, first_step)
 
 
 def _columns(run: Run, hooks: list[Hook]) -> list[str]:

@@ -97,10 +97,20 @@ def _rate(
 _EPSILON = 1e-10
 
 
+class _Adam(keras.optimizers.Adam):
+    """Adam for gradients that are averaged over replicas already: see `update`.
+
+    Keras would sum them after it has clipped those of each replica by itself.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
+
+
 def _adam(
     name: str, rate: Callable[[], tf.Tensor], theta: Sequence[Any], training: TrainingConfig
 ) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.Adam(
+    optimizer = _Adam(
         rate,
         beta_2=training.beta_2,
         epsilon=_EPSILON,

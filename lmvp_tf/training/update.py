@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lmvp_tf.distribution import over_replicas
 from lmvp_tf.training.optimizers import Optimizers
 
 
@@ -18,6 +19,9 @@ def update(
     thetas: Mapping[str, Sequence[Any]],
 ) -> dict[str, tf.Tensor]:
     """Takes one Adam step for each of some networks, all by the same loss.
+
+    Of several replicas each calls it with the loss of its part of a batch. Their gradients are
+    averaged first, so that what is clipped is the gradient of the whole batch.
 
     In float16 the gradients of small losses vanish: there the loss is scaled up (Micikevicius et
     al. 2018), by the smallest scale of its optimizers, and a step whose gradients overflowed is
@@ -36,7 +40,7 @@ def update(
     """
     scales = {name: optimizers[name].scale_loss(1.0) for name in thetas}  # 1.0 unless in float16
     scale = tf.reduce_min(list(scales.values()))
-    gradients = tape.gradient(loss, thetas, output_gradients=scale)
+    gradients = over_replicas(tape.gradient(loss, thetas, output_gradients=scale))
     report = {}
     for name, theta in thetas.items():
         optimizer = optimizers[name]

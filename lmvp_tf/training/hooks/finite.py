@@ -18,6 +18,8 @@ class Finite(Hook):
     run goes on, and ends after 20 such updates of a network in a row.
     """
 
+    everywhere = True
+
     def __init__(self) -> None:
         self._in_a_row = collections.Counter[str]()
         self._in_all = collections.Counter[str]()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,13 @@ class Hook:
 
     A method that raises WriteError or OSError for a reason that may pass, as a full disk, is called
     again for some minutes. So nothing of a call that failed may count.
+
+    Class attributes:
+      everywhere: whether each worker of a distributed run has one. Else the chief's is the only
+        one, as for all that write.
     """
+
+    everywhere: ClassVar[bool] = False
 
     def columns(self, run: Run) -> list[str]:
         """Names of the scalars that it adds, in the order of log.csv.

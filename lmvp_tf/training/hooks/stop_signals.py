@@ -12,6 +12,8 @@ from lmvp_tf.training.hooks.hook import Hook, Run
 class StopSignals(Hook):
     """Turns the first signal into a request to stop. A second one does what it did before."""
 
+    everywhere = True
+
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:

@@ -1,0 +1,222 @@
+"""Over which devices and machines a run is spread: TensorFlow's strategies, as the loop sees them.
+
+A batch of a run is one batch whatever the number of replicas: each takes an equal part of it, and
+what they find is averaged. So a run may be stopped on some devices and go on upon others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from lmvp_tf.datasets.base import Dataset
+from lmvp_tf.errors import UserError, WorkerLost
+from lmvp_tf.recipe import TrainingConfig
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """The devices of a run. Without arguments: the one that TensorFlow chooses.
+
+    Attributes:
+      strategy: a tf.distribute.Strategy.
+      kind: "none", "mirrored", "multi_worker" or "tpu".
+      workers: number of processes that share the run.
+      worker: which of them this one is, from 0.
+    """
+
+    strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
+    kind: str = "none"
+    workers: int = 1
+    worker: int = 0
+
+    @property
+    def replicas(self) -> int:
+        """How many devices take a part of each batch."""
+        return int(self.strategy.num_replicas_in_sync)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.worker == 0
+
+    def check(self, training: TrainingConfig) -> None:
+        """Refuses a run that cannot be spread over these devices.
+
+        Raises:
+          UserError: naming the field, what it may hold, and what it holds.
+        """
+        if training.batch_size % self.replicas:
+            raise UserError(
+                "training.batch_size is shared out among all replicas alike, here "
+                f"{self.replicas}: give a multiple of that. Received: {training.batch_size}"
+            )
+        if self.kind != "none" and training.jit_compile:
+            raise UserError(
+                "training.jit_compile makes one program of the whole step, its batch drawn inside, "
+                f"which is then that of one device: leave it out with --distribute={self.kind}"
+            )
+        if self.replicas > 1 and training.on_nonfinite == "skip":
+            raise UserError(
+                "training.on_nonfinite=skip puts weights back, which TensorFlow allows no single "
+                f"replica of several: leave it out with --distribute={self.kind}"
+            )
+
+    def batches(self, videos: Dataset, training: TrainingConfig, first_step: int) -> Iterator[Any]:
+        """The batches of a run, each as a value for every replica of this process.
+
+        Args:
+          videos: the Dataset.
+          training: the TrainingConfig; its batches are shared out.
+          first_step: number of the first batch.
+        """
+
+        def of_this_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            size = context.get_per_replica_batch_size(training.batch_size)
+            replicas_here = self.replicas // self.workers
+            shard = (context.num_input_pipelines, context.input_pipeline_id)
+            batches = videos.train(training.seed, size * replicas_here, first_step, shard)
+            return batches if replicas_here == 1 else batches.rebatch(size)
+
+        return iter(self.strategy.distribute_datasets_from_function(of_this_worker))
+
+    def each(self, step: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> Callable[[Any], Any]:
+        """A step of all replicas: takes one of `batches`, returns the means of the reports."""
+
+        def of_replica(video: tf.Tensor) -> dict[str, tf.Tensor]:
+            report = step(video)
+            if self.replicas == 1:
+                return report
+            means = over_replicas(tf.stack(list(report.values())))  # one message, not dozens
+            return dict(zip(report, tf.unstack(means), strict=True))
+
+        def run(video: Any) -> dict[str, tf.Tensor]:
+            report = self.strategy.run(of_replica, args=(video,))
+            return {name: self._first(value) for name, value in report.items()}
+
+        return run
+
+    def sums(self, *values: float) -> list[float]:
+        """The sums over all workers of numbers that each has. All wait here for one another."""
+        if self.workers == 1:
+            return list(values)
+        means = self._first(self._means(tf.constant([*map(float, values), 0.0], tf.float64)))
+        return [float(mean) * self.workers for mean in means[:-1]]
+
+    @functools.cached_property
+    def _means(self) -> Callable[[tf.Tensor], Any]:
+        def of_replica(values: tf.Tensor) -> tf.Tensor:
+            return over_replicas(tf.identity(values))  # an argument is on no device yet
+
+        return tf.function(
+            lambda values: self.strategy.run(of_replica, args=(values,)), autograph=False
+        )
+
+    def _first(self, value: Any) -> tf.Tensor:
+        return self.strategy.experimental_local_results(value)[0]
+
+    @contextlib.contextmanager
+    def loss_told(self) -> Iterator[None]:
+        """The block fails by a WorkerLost where another worker has gone.
+
+        Raises:
+          WorkerLost: one has.
+        """
+        try:
+            yield
+        except _OF_A_LOST_WORKER as error:
+            if self.workers == 1:
+                raise
+            raise WorkerLost(
+                f"worker {self.worker} of {self.workers}: another worker is lost ("
+                f"{type(error).__name__}). The same command on all of them goes on from the last "
+                "checkpoint"
+            ) from error
+
+
+_OF_A_LOST_WORKER = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
+
+def over_replicas(values: T) -> T:
+    """The mean over all replicas of tensors, called by each of them; itself where there is one."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+
+def open_devices(kind: str, replicas: int | None = None) -> Distribution:
+    """Opens the devices of a run. TensorFlow may have computed nothing yet.
+
+    Args:
+      kind: "none", "mirrored", "multi_worker" or "tpu".
+      replicas: for "mirrored": how many of the GPUs, or as many parts of the CPU; None: all GPUs.
+
+    Raises:
+      UserError: there are no such devices.
+    """
+    if replicas is not None and kind != "mirrored":
+        raise UserError(
+            "--replicas is of --distribute=mirrored: under the others every device is a replica"
+        )
+    return {
+        "none": Distribution,
+        "mirrored": functools.partial(_mirrored, replicas),
+        "multi_worker": _multi_worker,
+        "tpu": _tpu,
+    }[kind]()
+
+
+def _mirrored(replicas: int | None) -> Distribution:
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        count = replicas or len(gpus)
+        if count > len(gpus):
+            raise UserError(f"--replicas={count}: this machine has {len(gpus)} GPUs")
+    else:
+        count = replicas or 1
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration()] * count
+        tf.config.set_logical_device_configuration(cpu, parts)
+    names = [f"{'GPU' if gpus else 'CPU'}:{i}" for i in range(count)]
+    return Distribution(tf.distribute.MirroredStrategy(names), "mirrored")
+
+
+def _multi_worker() -> Distribution:
+    if "TF_CONFIG" in os.environ:
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    elif "SLURM_PROCID" in os.environ:
+        gpus = len(tf.config.list_physical_devices("GPU"))
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            gpus_per_node=gpus, gpus_per_task=gpus, auto_set_gpu=False
+        )
+    else:
+        raise UserError(
+            "--distribute=multi_worker: who the workers are is said by TF_CONFIG, or by Slurm's "
+            "srun, and neither is there (docs/scaling.md)"
+        )
+    workers = resolver.cluster_spec().num_tasks("worker")
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    return Distribution(strategy, "multi_worker", workers, int(resolver.task_id))
+
+
+def _tpu() -> Distribution:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(f"--distribute=tpu: no TPU is found ({error})") from error
+    return Distribution(tf.distribute.TPUStrategy(resolver), "tpu")

@@ -1,0 +1,160 @@
+"""Several replicas train as one does: on parts of a CPU, and as two processes of this machine."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmvp_tf import configs, distribution
+from lmvp_tf.datasets.registry import open_dataset
+from lmvp_tf.errors import UserError
+from lmvp_tf.training.checkpoint import TrainState
+from lmvp_tf.training.graphs import traced_steps
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def train_every_phase(config, devices):
+    """What a run of all steps leaves: {name: array} of weights, of Adam's moments, and of the last
+    report of each phase.
+    """
+    keras.utils.set_random_seed(config.training.seed)
+    state = TrainState(config, devices)
+    steps = traced_steps(state)
+    batches = devices.batches(open_dataset(config), config.training, 0)
+    left = {}
+    for number in range(config.training.max_steps):
+        phase = state.procedure.phase(number)
+        report = steps[phase](next(batches))
+        left |= {f"report/{phase}/{name}": value.numpy() for name, value in report.items()}
+    for network, variables in state.model.networks.items():
+        left |= {f"weight/{network}/{i}": v.numpy() for i, v in enumerate(variables)}
+    for network, optimizer in state.optimizers.items():
+        left |= {f"adam/{network}/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
+    return left
+
+
+def main(kind, replicas, folder, *names):
+    """Trains the configs of a folder on these devices, and leaves what comes of them there."""
+    devices = distribution.open_devices(kind, int(replicas) or None)
+    for name in names:
+        config = configs.load(pathlib.Path(folder, f"{name}.json"))
+        left = train_every_phase(config, devices)
+        if devices.is_chief:
+            np.savez(pathlib.Path(folder, f"{name}-{kind}.npz"), **left)
+
+
+def start(kind, replicas, folder, names, environment=()):
+    command = [sys.executable, str(pathlib.Path(__file__)), kind, str(replicas), str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **dict(environment)}
+    return subprocess.Popen([*command, *names], cwd=ROOT, env=environment)
+
+
+def two_workers():
+    """The environments of two workers on this machine."""
+    free = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    cluster = {"worker": [f"127.0.0.1:{one.getsockname()[1]}" for one in free]}
+    for one in free:
+        one.close()
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
+
+
+@pytest.fixture(scope="module")
+def every_phase(tiny_config, digits_file, tmp_path_factory):
+    """A folder with a config for each model, five steps in each phase."""
+    values = {
+        "data.path": str(digits_file),
+        "data.num_frames": 5,
+        "data.num_inputs": 3,
+        "training.batch_size": 4,
+        "training.one_step_steps": 5,
+        "training.pretrain_steps": 10,
+        "training.max_steps": 15,
+    }
+    folder = tmp_path_factory.mktemp("phases")
+    lmvp = configs.replace(tiny_config, values)
+    dfn = configs.create(model="dfn")
+    dfn = dataclasses.replace(dfn, data=lmvp.data, training=lmvp.training, losses=lmvp.losses)
+    dfn = configs.replace(
+        dfn,
+        {
+            "model.encoder_widths": (4, 4),
+            "model.kernel_size": 3,
+            "training.pretrain_steps": 5,
+            "training.max_steps": 10,
+        },
+    )
+    for name, config in {"lmvp": lmvp, "dfn": dfn}.items():
+        (folder / f"{name}.json").write_text(json.dumps(configs.to_dict(configs.validate(config))))
+    return folder
+
+
+@pytest.mark.slow
+def test_replicas_train_as_one_does_in_every_phase(every_phase):
+    """Two replicas of half a batch, by either strategy; with clipping, whose norm is of all."""
+    names = ["lmvp", "dfn"]
+    processes = [start("mirrored", 2, every_phase, names)]
+    processes += [start("multi_worker", 0, every_phase, names, one) for one in two_workers()]
+    alone = {
+        name: train_every_phase(
+            configs.load(every_phase / f"{name}.json"), distribution.Distribution()
+        )
+        for name in names
+    }
+    assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
+    assert alone["lmvp"]["report/main/gradient_norm/D"] > 1  # and so clipped
+    for name in names:
+        for kind in ("mirrored", "multi_worker"):
+            with np.load(every_phase / f"{name}-{kind}.npz") as together:
+                assert set(together) == set(alone[name])
+                for what, value in alone[name].items():
+                    np.testing.assert_allclose(
+                        together[what], value, rtol=1e-4, atol=1e-5, err_msg=f"{name} {kind} {what}"
+                    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("batch_size", 4, "training.batch_size is shared out .* here 3: .* Received: 4"),
+        ("jit_compile", True, "training.jit_compile makes one program .*--distribute=mirrored"),
+        ("on_nonfinite", "skip", "training.on_nonfinite=skip .*--distribute=mirrored"),
+    ],
+)
+def test_what_cannot_be_spread_is_refused_with_the_reason(tiny_config, field, value, message):
+    class ThreeReplicas:
+        num_replicas_in_sync = 3
+
+    values = {"training.batch_size": 6, f"training.{field}": value}
+    devices = distribution.Distribution(ThreeReplicas(), "mirrored")
+    with pytest.raises(UserError, match=message):
+        devices.check(configs.replace(tiny_config, values).training)
+
+
+@pytest.mark.parametrize(
+    ("kind", "replicas", "message"),
+    [
+        ("multi_worker", None, "said by TF_CONFIG, or by Slurm's"),
+        ("multi_worker", 2, "--replicas is of --distribute=mirrored"),
+        ("none", 2, "--replicas is of --distribute=mirrored"),
+        ("tpu", None, "--distribute=tpu: no TPU is found"),
+    ],
+)
+def test_devices_that_are_not_there_are_refused(monkeypatch, kind, replicas, message):
+    for name in ("TF_CONFIG", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match=message):
+        distribution.open_devices(kind, replicas)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
