@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -136,10 +137,15 @@ class Distribution:
             if self.workers == 1:
                 raise
             raise WorkerLost(
-                f"worker {self.worker} of {self.workers}: another worker is lost ("
-                f"{type(error).__name__}). The same command on all of them goes on from the last "
-                "checkpoint"
+                f"worker {self.worker} of {self.workers}: {_which(error)} is lost. The same "
+                "command on all of them goes on from the last checkpoint"
             ) from error
+
+
+def _which(error: tf.errors.OpError) -> str:
+    """The worker that an error tells of."""
+    found = re.search(r"/job:\w+/(?:replica:\d+/)?task:(\d+)", str(error))
+    return f"worker {found[1]}" if found else f"another ({type(error).__name__})"
 
 
 _OF_A_LOST_WORKER = (
@@ -173,12 +179,10 @@ def open_devices(kind: str, replicas: int | None = None) -> Distribution:
         raise UserError(
             "--replicas is of --distribute=mirrored: under the others every device is a replica"
         )
-    return {
-        "none": Distribution,
-        "mirrored": functools.partial(_mirrored, replicas),
-        "multi_worker": _multi_worker,
-        "tpu": _tpu,
-    }[kind]()
+    if kind == "mirrored":
+        return _mirrored(replicas)
+    openers = {"none": Distribution, "multi_worker": _multi_worker, "tpu": _tpu}
+    return openers[kind]()
 
 
 def _mirrored(replicas: int | None) -> Distribution:

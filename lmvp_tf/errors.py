@@ -23,7 +23,7 @@ class WriteError(RunError):
 
 
 class WorkerLost(RunError):
-    """Another worker of a distributed run has gone: a scheduler may start all again (exit code 143).
+    """Another worker of a distributed run has gone (exit code 143).
 
-    Nothing is wrong with the run itself, and it goes on from its last checkpoint.
+    Nothing is wrong with the run itself: started again it goes on from its last checkpoint.
     """

@@ -11,7 +11,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from lmvp_tf import configs, distribution
 from lmvp_tf.datasets.registry import open_dataset
@@ -73,8 +72,8 @@ def every_phase(tiny_config, digits_file, tmp_path_factory):
     """A folder with a config for each model, five steps in each phase."""
     values = {
         "data.path": str(digits_file),
-        "data.num_frames": 5,
-        "data.num_inputs": 3,
+        "data.num_frames": 4,
+        "data.num_inputs": 2,
         "training.batch_size": 4,
         "training.one_step_steps": 5,
         "training.pretrain_steps": 10,

@@ -155,8 +155,8 @@ class Dataset(abc.ABC):
           seed: of the run.
           batch_size: B.
           first_step: i of the first batch: a resumed run goes on where it stopped.
-          shard: (n, i), worker i of n. The workers' batches of one step, put together, are the batch
-            of a lone worker with batch size n * B.
+          shard: (n, i), worker i of n. The workers' batches of one step, put together, are the
+            batch of a lone worker with batch size n * B.
         """
 
     @abc.abstractmethod

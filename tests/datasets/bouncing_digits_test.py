@@ -215,15 +215,12 @@ def test_resumes_where_it_stopped(digits):
     np.testing.assert_array_equal(take(mm.dataset(digits, 4, 3, first_step=4), 2), whole[4:])
 
 
-@pytest.mark.parametrize("tinted", [False, True])
-def test_shards_are_the_parts_of_a_lone_workers_batches(digits, tinted):
-    whole = take(mm.dataset(digits, 4, 6, tinted=tinted), 3)
-    for index in range(3):
-        part = whole[:, 2 * index : 2 * index + 2]
-        shard = mm.dataset(digits, 4, 2, shard=(3, index), tinted=tinted)
-        np.testing.assert_array_equal(take(shard, 3), part)
-        resumed = mm.dataset(digits, 4, 2, shard=(3, index), tinted=tinted, first_step=2)
-        np.testing.assert_array_equal(take(resumed, 1), part[2:])
+def test_shards_are_the_parts_of_a_lone_workers_batches(digits):
+    whole = take(mm.dataset(digits, 4, 6, tinted=True), 3)
+    for index, first in ((0, 0), (2, 2)):
+        shard = mm.dataset(digits, 4, 2, shard=(3, index), first_step=first, tinted=True)
+        part = whole[first:, 2 * index : 2 * index + 2]
+        np.testing.assert_array_equal(take(shard, 3 - first), part)
 
 
 def test_dataset_has_the_frames_and_static_shape_asked_for(digits):
