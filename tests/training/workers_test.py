@@ -72,9 +72,9 @@ def start_workers(config, workdir):
 def wait_for_rows(workdir, step):
     log = workdir / "log.csv"
     for _ in range(3000):
-        if log.exists() and (rows := log.read_text().splitlines()[1:]):
-            if int(rows[-1].split(",")[0]) >= step:
-                return
+        rows = log.read_text().splitlines()[1:] if log.exists() else []
+        if rows and int(rows[-1].split(",")[0]) >= step:
+            return
         time.sleep(0.1)
     raise TimeoutError(f"step {step} was not reached")
 
