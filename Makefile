@@ -11,7 +11,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo my-video data-highway results test fuzz bazel-test bench bench-quick build-files lint types clean
+.PHONY: demo my-video data-highway results test fuzz bazel-test bench bench-quick build-files docs lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -69,6 +69,11 @@ bench-quick: $(VENV)/.installed-bench
 # The Python targets of every BUILD file, from the modules and their imports: after a module has come, gone or moved.
 build-files:
 	$(PYTHON) tools/build_files.py
+
+# The documents as a site, in runs/site. A broken link or anchor fails.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Look at runs/site/index.html"
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
