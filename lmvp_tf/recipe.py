@@ -70,8 +70,8 @@ class TrainingConfig:
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
     phase_warmup_steps: int = 0  # and over these anew when a later phase begins
-    # Of the rates: "cosine" to 0, "halve" at each fifth of the run.
-    decay: str = setting("none", choices=("none", "cosine", "halve"))
+    # Of the rates: "cosine" to 0, "halve" at each fifth of the run, "one_cycle" up and down.
+    decay: str = setting("none", choices=("none", "cosine", "halve", "one_cycle"))
     decay_steps: int = setting(0, resumable=True)  # the run that it is made for; 0: max_steps
     # The share of the rates that no decay goes below.
     learning_rate_floor: float = setting(0.0, at_most=1, resumable=True)
@@ -121,7 +121,7 @@ class TrainingConfig:
                 "are the first of training.pretrain_steps and cannot be more. Received: "
                 f"{self.one_step_steps} + {growing} > {self.pretrain_steps}"
             )
-        ends_early = self.decay == "cosine" and 0 < self.decay_steps < self.max_steps
+        ends_early = self.decay in ("cosine", "one_cycle") and 0 < self.decay_steps < self.max_steps
         if ends_early and not self.learning_rate_floor:
             raise UserError(
                 f"the learning rate falls to 0 at step {self.decay_steps}, and the run is to last "

@@ -9,6 +9,7 @@ import pytest
 from lmvp_tf import configs
 from lmvp_tf.datasets.registry import DATASETS, dataset_class
 from lmvp_tf.errors import UserError
+from lmvp_tf.models.registry import MODELS
 from lmvp_tf.presets import named
 
 
@@ -108,7 +109,7 @@ def test_a_cosine_that_ends_before_the_run_needs_a_floor():
     )
 
 
-@pytest.mark.parametrize("model", ["lmvp", "dfn", "conv_lstm", "fpm", "last_frame"])
+@pytest.mark.parametrize("model", list(MODELS))
 @pytest.mark.parametrize(
     ("dataset", "preset"),
     [(dataset, preset) for dataset in DATASETS for preset in dataset_class(dataset).presets],

@@ -89,6 +89,13 @@ class VideoPredictor(keras.Model):
         """The trainable variables by network. A baseline is one network, G."""
         return {"G": self.trainable_variables} if self.trainable_variables else {}
 
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """What a step moves without a gradient: the averages that a normalisation by batches is
+        done with outside of training. None in a model without such layers.
+        """
+        return [v for v in self.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]
+
     def parts(self) -> dict[str, keras.Model]:
         """The Keras models that hold the networks, each weight in one of them."""
         return {"G": self}  # as a property it would be walked by Keras' saving, without end
@@ -194,6 +201,12 @@ def as_channels(frames: tf.Tensor) -> tf.Tensor:
     height, width = frames.shape[2:4]
     channels = frames.shape[1] * frames.shape[4]
     return ops.reshape(ops.moveaxis(frames, 1, 3), (-1, height, width, channels))
+
+
+def as_frames(maps: tf.Tensor, length: int) -> tf.Tensor:
+    """The inverse of `as_channels`: [B, H, W, N*C] -> [B, N, H, W, C] with N = length."""
+    *place, channels = maps.shape[1:]
+    return ops.moveaxis(ops.reshape(maps, (-1, *place, length, channels // length)), 3, 1)
 
 
 def past_shapes(length: int, frame_shape: Sequence[int]) -> dict[str, Shape]:

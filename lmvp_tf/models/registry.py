@@ -16,6 +16,7 @@ MODELS = {
     "dfn": "lmvp_tf.models.dfn.DFN",
     "conv_lstm": "lmvp_tf.models.conv_lstm.ConvLSTM",
     "fpm": "lmvp_tf.models.fpm.FPM",
+    "simvp": "lmvp_tf.models.simvp.SimVP",
     "last_frame": "lmvp_tf.models.last_frame.LastFrame",
     "flow": "lmvp_tf.models.flow.Flow",
 }

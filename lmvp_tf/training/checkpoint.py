@@ -250,8 +250,10 @@ def _tracked(
     The variables are given by network and not left to be found by way of the model: TensorFlow does
     not look into lists of layers that Keras holds, and would pass over their weights in silence.
     """
+    statistics = {"statistics": model.statistics} if model.statistics else {}
     return {
         "networks": model.networks,
+        **statistics,
         "step": step,
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,

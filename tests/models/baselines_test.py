@@ -18,6 +18,7 @@ TINY = {
     "dfn": {"model.encoder_widths": (4, 6), "model.decoder_widths": (4,), "model.kernel_size": 3},
     "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
     "fpm": {"model.units": 32},
+    "simvp": {"model.frame_width": 4, "model.width": 32, "model.num_blocks": 2},
 }
 T0, T = 4, 7
 
@@ -48,6 +49,24 @@ def test_the_paper_preset_has_the_published_number_of_parameters(name, dataset, 
     assert model.parameter_counts()["total"] == parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "parameters", "published"),
+    [  # docs/en/model_zoos/video_benchmarks.md of OpenSTL, Moving MNIST
+        ("simvp", {}, 57_946_113, "58.0M"),
+        ("simvp", {"model.translator": "gsta"}, 46_769_665, "46.8M"),
+    ],
+)
+def test_the_paper_preset_has_the_size_of_openstls_table(name, changes, parameters, published):
+    """The table rounds 57.95 up."""
+    config = configs.replace(named.get("moving_mnist", "paper", name), changes)
+    with keras.StatelessScope(initialize_variables=False):  # no numbers are drawn
+        model = model_class(name)(config.model)
+        model.build((None, 10, 64, 64, 1))
+        count = model.parameter_counts()["total"]
+    assert count == parameters
+    assert abs(count / 1e6 - float(published.rstrip("M"))) < 0.06
+
+
 def test_fpm_has_three_lstms_and_two_heads():
     model = built("fpm", **{"model.num_layers": 2})
     units, pixels = 32, 32 * 32
@@ -76,6 +95,8 @@ def test_it_predicts_frames_and_their_beginning_does_not_depend_on_the_horizon(n
         ("dfn", {"model.encoder_widths": (8, 16), "model.kernel_size": 5}),
         ("conv_lstm", {"model.units": (24, 16)}),
         ("fpm", {}),
+        ("simvp", {}),
+        ("simvp", {"model.translator": "gsta"}),
     ],
 )
 def test_it_learns_two_sequences_by_heart(name, changes):
@@ -88,7 +109,7 @@ def test_it_learns_two_sequences_by_heart(name, changes):
     keras.utils.set_random_seed(0)
     state = TrainState(config)
     step = tf.function(state.procedure.steps(state.model, state.optimizers)["open_loop"])
-    for _ in range(75 if name == "dfn" else 160):
+    for _ in range({"dfn": 75, "simvp": 40}.get(name, 160)):
         step(tf.constant(video))
     predicted = state.model(tf.constant(video[:, :T0]), num_predicted=T - T0)
     floor = np.mean((video[:, T0:] - video.mean(axis=(0, 1))) ** 2)
@@ -181,6 +202,30 @@ def test_fpm_reconstructs_its_input_backwards_and_is_fed_the_real_future_only_in
     fed = model.supervise(video, T0, num_real=T - 1).predictions[:, T0:]
     np.testing.assert_allclose(fed[:, 0], predictions[:, T0], atol=1e-6)
     assert np.max(np.abs(fed[:, 1] - predictions[:, T0 + 1])) > 1e-5
+
+
+@pytest.mark.parametrize("translator", ["inception", "gsta"])
+def test_simvp_predicts_beyond_t0_from_its_predictions(tiny_video, translator):
+    model = built("simvp", **{"model.translator": translator})
+    inputs = tf.constant(tiny_video[:, :T0])
+    first = model._predict(inputs, T0)
+    longer = model._predict(inputs, T0 + 2)
+    np.testing.assert_allclose(longer[:, :T0], first, atol=1e-6)
+    np.testing.assert_allclose(longer[:, T0:], model._predict(first, 2), atol=1e-5)
+    np.testing.assert_array_equal(model(inputs, num_predicted=T0), np.clip(first, 0, 1))
+
+
+def test_simvps_predictions_read_the_frame_of_their_number_beside_all_of_them(tiny_video):
+    """The skip of x_t goes to x̂_{T0+t} alone: with the translator at rest nothing else does."""
+    model = built("simvp")
+    for block in model.translator.up[-1:]:
+        for norm in block.norms:
+            norm.gamma.assign(np.zeros(norm.gamma.shape))
+    changed = tiny_video[:, :T0].copy()
+    changed[:, 1] = 0
+    one, other = (model._predict(tf.constant(x), T0) for x in (tiny_video[:, :T0], changed))
+    moved = np.abs(one - other).max(axis=(0, 2, 3, 4)) > 1e-6
+    assert list(moved) == [False, True, False, False]
 
 
 def test_the_last_frame_is_repeated(tiny_video):

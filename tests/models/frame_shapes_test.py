@@ -37,6 +37,13 @@ TINY = {
     },
     "conv_lstm": {"model.units": (4,), "model.kernel_size": 3},
     "fpm": {"model.units": 8},
+    "simvp": {
+        "model.translator": "gsta",
+        "model.frame_width": 4,
+        "model.width": 8,
+        "model.num_blocks": 2,
+        "model.mlp_ratio": 2,
+    },
 }
 SHAPES = [(13, 22, 3), (9, 16, 1), (1, 2, 3)]
 TRAINED = sorted(TINY)

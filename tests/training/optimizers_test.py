@@ -30,6 +30,13 @@ from lmvp_tf.training.supervised import Supervised
         ({"decay": "halve", "max_steps": 20_000}, 3999, 1.0),
         ({"decay": "halve", "max_steps": 20_000}, 4000, 0.5),
         ({"decay": "halve", "max_steps": 20_000}, 12000, 0.125),
+        # PyTorch's OneCycleLR with its defaults, total_steps=1001: optimizer.param_groups[0]["lr"].
+        ({"decay": "one_cycle", "max_steps": 1000}, 0, 0.04),
+        ({"decay": "one_cycle", "max_steps": 1000}, 150, 0.52),
+        ({"decay": "one_cycle", "max_steps": 1000}, 300, 1.0),
+        ({"decay": "one_cycle", "max_steps": 1000}, 650, 0.500002),
+        ({"decay": "one_cycle", "max_steps": 1000}, 1000, 4e-6),
+        ({"decay": "one_cycle", "max_steps": 1000}, 2000, 4e-6),
     ],
 )
 def test_learning_rate(settings, step, expected):

@@ -217,6 +217,7 @@ def state_variables(state: TrainState) -> dict[str, tf.Variable]:
     """Every variable of a TrainState by a name that does not depend on the process."""
     named = {"step": state.step, "seconds": state.seconds, "cpu_seconds": state.cpu_seconds}
     groups = {f"networks/{name}": theta for name, theta in state.model.networks.items()}
+    groups["statistics"] = state.model.statistics
     groups |= {f"optimizers/{name}": o.variables for name, o in state.optimizers.items()}
     for group, variables in groups.items():
         for i, variable in enumerate(variables):
