@@ -75,7 +75,8 @@ class TrainingConfig:
     decay_steps: int = setting(0, resumable=True)  # the run that it is made for; 0: max_steps
     # The share of the rates that no decay goes below.
     learning_rate_floor: float = setting(0.0, at_most=1, resumable=True)
-    # Adam: what stays of its mean of squared gradients at every step.
+    # Adam: what stays of its mean of gradients, and of squared gradients, at every step.
+    beta_1: float = setting(0.9, below=1)
     beta_2: float = setting(0.999, below=1)
     # Bound on the norm of each network's gradient; 0: none.
     clip_norm: float = setting(1.0, resumable=True)

@@ -152,6 +152,9 @@ def _filters(config: Config, data: Any, given: Collection[str]) -> tuple[dict[st
     if "model.clip_length" not in given and hasattr(config.model, "clip_length"):
         chosen["clip_length"] = min(data.num_inputs, _CLIP)
         why = f"; clips of {chosen['clip_length']}"
+    if "model.judged" not in given and hasattr(config.model, "judged"):
+        chosen["judged"] = data.num_predicted
+        why += f"; {chosen['judged']} predicted frames for D"
     if "model.kernel_size" in given or not model_class(config.model_name).recomputes:
         return chosen, why
     reach = _motion(data)

@@ -45,3 +45,23 @@ def crop(maps: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     if tuple(maps.shape[-3:-1]) == (height, width):
         return maps
     return maps[..., :height, :width, :]
+
+
+def to_patches(frame: tf.Tensor, size: int) -> tf.Tensor:
+    """Blocks of p x p pixels become the channels of one cell, row by row.
+
+    [B, H, W, C] -> [B, H/p, W/p, p*p*C] with p = size, which H and W are multiples of.
+    """
+    _, height, width, channels = frame.shape
+    blocks = ops.reshape(frame, (-1, height // size, size, width // size, size * channels))
+    blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
+    return ops.reshape(blocks, (-1, height // size, width // size, size**2 * channels))
+
+
+def from_patches(patches: tf.Tensor, size: int) -> tf.Tensor:
+    """The inverse of `to_patches`: [B, h, w, p*p*C] -> [B, h*p, w*p, C]."""
+    _, rows, columns, pixels = patches.shape
+    channels = pixels // size**2
+    blocks = ops.reshape(patches, (-1, rows, columns, size, size * channels))
+    blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
+    return ops.reshape(blocks, (-1, rows * size, columns * size, channels))

@@ -122,19 +122,10 @@ class ConvLSTM(VideoPredictor):
         return Supervision(video[:, num_inputs:], predictions, num_inside=0)
 
     def _to_patches(self, frame: tf.Tensor) -> tf.Tensor:
-        """[B, H, W, C] -> [B, H/p, W/p, p*p*C]."""
-        patch, (_, height, width, channels) = self.settings.patch_size, frame.shape
-        blocks = ops.reshape(frame, (-1, height // patch, patch, width // patch, patch * channels))
-        blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
-        return ops.reshape(blocks, (-1, height // patch, width // patch, patch**2 * channels))
+        return grid.to_patches(frame, self.settings.patch_size)
 
     def _to_frame(self, patches: tf.Tensor) -> tf.Tensor:
-        """[B, h, w, p*p*C] -> [B, h*p, w*p, C]."""
-        patch, (_, rows, columns, pixels) = self.settings.patch_size, patches.shape
-        channels = pixels // patch**2
-        blocks = ops.reshape(patches, (-1, rows, columns, patch, patch * channels))
-        blocks = ops.transpose(blocks, (0, 1, 3, 2, 4))
-        return ops.reshape(blocks, (-1, rows * patch, columns * patch, channels))
+        return grid.from_patches(patches, self.settings.patch_size)
 
 
 def _step(

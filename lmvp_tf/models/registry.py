@@ -17,6 +17,8 @@ MODELS = {
     "conv_lstm": "lmvp_tf.models.conv_lstm.ConvLSTM",
     "fpm": "lmvp_tf.models.fpm.FPM",
     "simvp": "lmvp_tf.models.simvp.SimVP",
+    "predrnn": "lmvp_tf.models.predrnn.PredRNN",
+    "mcnet": "lmvp_tf.models.mcnet.MCnet",
     "last_frame": "lmvp_tf.models.last_frame.LastFrame",
     "flow": "lmvp_tf.models.flow.Flow",
 }

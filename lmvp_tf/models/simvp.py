@@ -87,9 +87,12 @@ class SimVP(VideoPredictor):
     training_defaults: ClassVar[Mapping[str, Any]] = {
         "training.batch_size": 16,
         "training.one_step_steps": 0,
+        "training.horizons": (),
         "training.learning_rate": 1e-3,
+        "training.learning_rate_floor": 0.0,
         "training.warmup_steps": 0,
         "training.decay": "one_cycle",
+        "training.beta_2": 0.999,
         "training.clip_norm": 0.0,
         "losses.reconstruction": "mse",
         "losses.gdl_weight": 0.0,
@@ -121,8 +124,9 @@ class SimVP(VideoPredictor):
             unit.build((None, None, None, settings.frame_width))
         self.readout = keras.layers.Conv2D(channels, 1, dtype=policy, name="readout")
         self.readout.build((None, None, None, settings.frame_width))
-        kind = {"inception": _InceptionTranslator, "gsta": _AttentionTranslator}
-        self.translator = kind[settings.translator](settings, dtype=policy, name="translator")
+        gated = settings.translator == "gsta"
+        translator: Any = _AttentionTranslator if gated else _InceptionTranslator
+        self.translator = translator(settings, dtype=policy, name="translator")
         rows, columns = (grid.cells(side, self._cell) for side in (height, width))
         self.translator.build((None, rows, columns, length * settings.frame_width))
 
@@ -146,6 +150,8 @@ class SimVP(VideoPredictor):
         self, inputs: tf.Tensor, length: int, training: bool = False, backprop: bool = True
     ) -> tf.Tensor:
         """The frames that follow, not clipped, by T0 at a time: [B, length, H, W, C]."""
+        # Frames are flattened first: nothing else in a graph would notice that there is no batch.
+        inputs = tf.ensure_shape(inputs, inputs.shape)
         parts = []
         for _ in range(grid.cells(length, inputs.shape[1])):
             parts.append(self._next_frames(inputs, training))

@@ -11,6 +11,7 @@ _LOSSES = LossConfig(reconstruction="mse", gdl_weight=0.005, gamma=0.0005)
 _FILTER = {"model.kernel_size": 11, "model.dynamic_bias": True, "model.identity_start": True}
 _LMVP = {**_FILTER, "model.clip_length": 3, "model.feature_normalization": True}
 _DFN = {**_FILTER, "model.num_seen": 2}
+_MCNET = {"model.judged": 3}  # all predicted frames, as the authors
 
 
 def demo() -> Preset:
@@ -35,7 +36,7 @@ def demo() -> Preset:
             validate_every=100,
             validation_sequences=16,
         ),
-        by_model={"lmvp": _LMVP, "dfn": _DFN},
+        by_model={"lmvp": _LMVP, "dfn": _DFN, "mcnet": _MCNET},
     )
 
 
@@ -74,6 +75,7 @@ def small() -> Preset:
         by_model={
             "lmvp": {**_LMVP, "model.feature_widths": (48,)},  # a finer map paid
             "dfn": {**_DFN, "training.max_steps": 18_000},  # LMVP's CPU time (AMD EPYC, Zen 4)
+            "mcnet": _MCNET,
         },
     )
 
@@ -111,6 +113,7 @@ def paper() -> Preset:
                 "model.decoder_widths": (64,),
                 "model.pixel_widths": (32, 64),
             },
+            "mcnet": _MCNET,
         },
     )
 

@@ -88,6 +88,7 @@ class Optimizers(dict[str, keras.optimizers.Optimizer]):
       step: the variable that counts the steps of the run.
 
     Attributes:
+      step: that variable.
       skip_nonfinite: whether a network is to be left as it is by an update that is not finite.
     """
 
@@ -99,6 +100,7 @@ class Optimizers(dict[str, keras.optimizers.Optimizer]):
             (name, _adam(name, _rate(learner, procedure, step), learner.variables, training))
             for name, learner in procedure.learners(model).items()
         )
+        self.step = step
         self.skip_nonfinite = training.on_nonfinite == "skip"
 
 
@@ -130,6 +132,7 @@ def _adam(
 ) -> keras.optimizers.Optimizer:
     optimizer = _Adam(
         rate,
+        beta_1=training.beta_1,
         beta_2=training.beta_2,
         epsilon=_EPSILON,
         global_clipnorm=training.clip_norm or None,

@@ -14,6 +14,8 @@ from lmvp_tf.training.procedure import Procedure
 PROCEDURES = {
     "algorithm1": "lmvp_tf.training.algorithm1.Algorithm1",
     "supervised": "lmvp_tf.training.supervised.Supervised",
+    "scheduled_sampling": "lmvp_tf.training.scheduled_sampling.ScheduledSampling",
+    "adversarial": "lmvp_tf.training.adversarial.Adversarial",
 }
 
 

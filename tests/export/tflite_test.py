@@ -45,6 +45,8 @@ MODELS = {
     },
     "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
     "fpm": {"model.units": 16, "model.num_layers": 2},
+    "predrnn": {"model.units": 6, "model.num_layers": 2, "model.kernel_size": 3},
+    "mcnet": {"model.width": 4, "model.discriminator_width": 2, "model.judged": 3},
     "simvp": {"model.frame_width": 4, "model.width": 16, "model.num_blocks": 2},
     "last_frame": {},
 }

@@ -17,7 +17,9 @@ def numpy_cell(weights, x, h, c, m):
     c = sigmoid(in_time[1] + 1) * c + c_written
     m_written = sigmoid(in_space[0]) * np.tanh(in_space[2])
     m = sigmoid(in_space[1] + 1) * m + m_written
-    o = sigmoid(in_time[3] + conv(c, of_memories[:, :, :units]) + conv(m, of_memories[:, :, units:]))
+    o = sigmoid(
+        in_time[3] + conv(c, of_memories[:, :, :units]) + conv(m, of_memories[:, :, units:])
+    )
     h = o * np.tanh(conv(c, fusion[:, :, :units]) + conv(m, fusion[:, :, units:]))
     return h, c, m, c_written, m_written
 

@@ -10,15 +10,19 @@ import tensorflow as tf
 
 from lmvp_tf import configs
 from lmvp_tf.errors import UserError
+from lmvp_tf.models import mcnet
 from lmvp_tf.models.registry import MODELS, model_class
 from lmvp_tf.presets import named
 from lmvp_tf.training.checkpoint import TrainState, build_model
+from tests.layers.numpy_conv import conv, sigmoid
 
 TINY = {
     "dfn": {"model.encoder_widths": (4, 6), "model.decoder_widths": (4,), "model.kernel_size": 3},
     "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
     "fpm": {"model.units": 32},
     "simvp": {"model.frame_width": 4, "model.width": 32, "model.num_blocks": 2},
+    "predrnn": {"model.units": 6, "model.num_layers": 2, "model.kernel_size": 3},
+    "mcnet": {"model.width": 4, "model.discriminator_width": 2, "model.judged": 3},
 }
 T0, T = 4, 7
 
@@ -54,6 +58,8 @@ def test_the_paper_preset_has_the_published_number_of_parameters(name, dataset, 
     [  # docs/en/model_zoos/video_benchmarks.md of OpenSTL, Moving MNIST
         ("simvp", {}, 57_946_113, "58.0M"),
         ("simvp", {"model.translator": "gsta"}, 46_769_665, "46.8M"),
+        ("predrnn", {}, 23_838_720, "23.8M"),
+        ("predrnn", {"model.decoupling_weight": 0.1}, 23_855_104, "23.9M"),
     ],
 )
 def test_the_paper_preset_has_the_size_of_openstls_table(name, changes, parameters, published):
@@ -65,6 +71,23 @@ def test_the_paper_preset_has_the_size_of_openstls_table(name, changes, paramete
         count = model.parameter_counts()["total"]
     assert count == parameters
     assert abs(count / 1e6 - float(published.rstrip("M"))) < 0.06
+
+
+def test_mcnets_generator_has_the_size_of_the_authors_program():
+    """Counted from their src/mcnet.py, layer by layer: (kernel's side, channels in, out)."""
+    model = build_model(named.get("moving_mnist", "demo", "mcnet"))  # U = 8, theirs is 64
+    u, layers = 8, []
+    layers += [(5, 1, u), (5, u, 2 * u), (7, 2 * u, 4 * u)]  # dyn_conv
+    layers += [(3, 8 * u, 16 * u)]  # lstm
+    layers += [(3, 1, u), (3, u, u), (3, u, 2 * u), (3, 2 * u, 2 * u), (3, 2 * u, 4 * u)]
+    layers += [(3, 4 * u, 4 * u)] * 2  # cont_conv
+    layers += [(3, 8 * u, 4 * u), (3, 4 * u, 2 * u), (3, 2 * u, 4 * u)]  # comb
+    for n in (u, 2 * u, 4 * u):  # res
+        layers += [(3, 2 * n, n), (3, n, n)]
+    layers += [(3, 4 * u, 4 * u), (3, 4 * u, 4 * u), (3, 4 * u, 2 * u)]  # dec_deconv3
+    layers += [(3, 2 * u, 2 * u), (3, 2 * u, u), (3, u, u), (3, u, 1)]  # dec_deconv2 and 1
+    count = sum(size**2 * read * given + given for size, read, given in layers)
+    assert model.parameter_counts()["G"] == count
 
 
 def test_fpm_has_three_lstms_and_two_heads():
@@ -97,6 +120,8 @@ def test_it_predicts_frames_and_their_beginning_does_not_depend_on_the_horizon(n
         ("fpm", {}),
         ("simvp", {}),
         ("simvp", {"model.translator": "gsta"}),
+        ("predrnn", {"model.units": 16, "model.decoupling_weight": 0.1}),
+        ("mcnet", {"model.width": 8}),
     ],
 )
 def test_it_learns_two_sequences_by_heart(name, changes):
@@ -108,7 +133,9 @@ def test_it_learns_two_sequences_by_heart(name, changes):
     config = tiny(name, **changes, **{"training.learning_rate": 5e-3})
     keras.utils.set_random_seed(0)
     state = TrainState(config)
-    step = tf.function(state.procedure.steps(state.model, state.optimizers)["open_loop"])
+    *_, last = state.procedure.steps(state.model, state.optimizers).values()
+    step = tf.function(last)
+    state.step.assign(config.training.max_steps)  # past all schedules
     for _ in range({"dfn": 75, "simvp": 40}.get(name, 160)):
         step(tf.constant(video))
     predicted = state.model(tf.constant(video[:, :T0]), num_predicted=T - T0)
@@ -228,6 +255,123 @@ def test_simvps_predictions_read_the_frame_of_their_number_beside_all_of_them(ti
     assert list(moved) == [False, True, False, False]
 
 
+def test_predrnn_samples_what_it_is_told_to(tiny_video):
+    model, video = built("predrnn"), tf.constant(tiny_video)
+    everything = np.ones((2, T - 1), bool)
+    predictions, overlap = model.sample(video, everything)
+    assert overlap is None
+    one_step = model.supervise(video, T0, num_real=T - 1).predictions
+    np.testing.assert_allclose(predictions, one_step, atol=1e-6)
+    inputs = np.arange(T - 1) < T0
+    predictions, _ = model.sample(video, np.stack([inputs, inputs]))
+    open_loop = model.supervise(video, T0, num_real=T0).predictions
+    np.testing.assert_allclose(predictions, open_loop, atol=1e-6)
+    expected = model(video[:, :T0], num_predicted=T - T0)
+    np.testing.assert_allclose(np.clip(open_loop[:, T0 - 1 :], 0, 1), expected, atol=1e-6)
+
+
+def test_predrnn_reads_its_prediction_of_a_frame_that_is_not_real(tiny_video):
+    model = built("predrnn")
+    model.head.kernel.assign(10 * model.head.kernel)
+    is_real = np.ones((2, T - 1), bool)
+    is_real[0, 2] = False  # x_3 of the first video
+    predictions, _ = model.sample(tf.constant(tiny_video), is_real)
+    video = tiny_video.copy()
+    video[0, 2] = predictions[0, 1]
+    expected, _ = model.sample(tf.constant(video), np.ones((2, T - 1), bool))
+    np.testing.assert_allclose(predictions, expected, atol=1e-5)
+    assert np.abs(
+        predictions[0, 2] - model.sample(tf.constant(tiny_video), ~is_real)[0][0, 2]
+    ).max()
+
+
+def test_predrnns_memories_overlap_by_the_cosines_of_what_is_written(tiny_video):
+    model = built("predrnn", **{"model.decoupling_weight": 0.1, "model.num_layers": 2})
+    frame, units = tf.constant(tiny_video[:, 0]), 6
+    _, overlap = model.sample(tf.constant(tiny_video[:, :2]), np.ones((2, 1), bool))
+    *_, written = model._advance(model._start(tf.constant(tiny_video))[0], frame)
+    cosines = []
+    for pair in written:
+        a, b = (np.reshape(x, (2, -1, units)) @ model.adapter.kernel.numpy()[0, 0] for x in pair)
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosines.append(np.sum(a * b, axis=1) / lengths)
+    np.testing.assert_allclose(overlap[:, 0], np.abs(cosines).mean(axis=(0, 2)), rtol=1e-4)
+
+
+def numpy_mcnet(generator, frames):
+    """x̂ from all but no predictions: MCnet's equations with loops over the kernels."""
+
+    def layer(part, x):
+        return conv(x, *part.get_weights())
+
+    def relu(x):
+        return np.maximum(x, 0)
+
+    def encode(levels, x):
+        kept = []
+        for level in levels:
+            for part in level:
+                x = relu(layer(part, x))
+            kept.append(x)
+            b, h, w, c = x.shape
+            x = x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
+        return x, kept
+
+    places = frames.shape[2] // 8, frames.shape[3] // 8
+    h = c = np.zeros((len(frames), *places, generator.recurrent.units))
+    for t in range(1, frames.shape[1]):
+        pooled, motion = encode(generator.motion, frames[:, t] - frames[:, t - 1])
+        gates = conv(np.concatenate([pooled, h], -1), *generator.recurrent.gates.get_weights())
+        i, f, g, o = np.split(gates, 4, -1)
+        c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    pooled, content = encode(generator.content, 2 * frames[:, -1] - 1)
+    x = np.concatenate([h, pooled], -1)
+    for part in generator.combination:
+        x = relu(layer(part, x))
+    for level in (2, 1, 0):
+        first, second = generator.residuals[level]
+        both = np.concatenate([motion[level], content[level]], -1)
+        doubled = np.zeros((len(x), 2 * x.shape[1], 2 * x.shape[2], x.shape[3]))
+        doubled[:, ::2, ::2] = x
+        x = relu(doubled + layer(second, relu(layer(first, both))))
+        for part in generator.decoder[level]:
+            x = relu(layer(part, x))
+    return (np.tanh(layer(generator.head, x)) + 1) / 2
+
+
+def test_mcnet_predicts_what_its_equations_say(tiny_video):
+    model = built("mcnet")
+    rng = np.random.default_rng(3)
+    for variable in model.generator.trainable_variables:
+        if "bias" in variable.path:
+            variable.assign(rng.normal(0, 0.1, variable.shape))
+    predicted = model(tf.constant(tiny_video[:, :T0]), num_predicted=2)
+    first = numpy_mcnet(model.generator, tiny_video[:, :T0])
+    np.testing.assert_allclose(predicted[:, 0], first, atol=1e-5)
+    known = np.concatenate([tiny_video[:, :T0], first[:, None]], axis=1)
+    np.testing.assert_allclose(predicted[:, 1], numpy_mcnet(model.generator, known), atol=1e-5)
+
+
+def test_mcnet_is_fed_the_real_future_only_in_one_step(tiny_video):
+    model, video = built("mcnet"), tf.constant(tiny_video)
+    targets, predictions, num_inside = model.supervise(video, T0, num_real=T - 1)
+    np.testing.assert_array_equal(targets, video[:, T0:])
+    assert num_inside == 0
+    for i in range(T - T0):
+        expected = model(video[:, : T0 + i], num_predicted=1)[:, 0]
+        np.testing.assert_allclose(predictions[:, i], expected, atol=1e-6)
+    open_loop = model.supervise(video, T0, num_real=T0).predictions
+    expected = model(video[:, :T0], num_predicted=T - T0)
+    np.testing.assert_allclose(open_loop, expected, atol=1e-6)
+
+
+def test_mcnets_motion_is_a_difference_in_grey():
+    frame = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    grey = np.moveaxis(tf.image.rgb_to_grayscale(frame).numpy(), -1, 0)
+    np.testing.assert_allclose(mcnet._grey(tf.constant(frame))[..., 0], grey[0], atol=1e-3)
+
+
 def test_the_last_frame_is_repeated(tiny_video):
     predicted = model_class("last_frame")()(tf.constant(tiny_video[:, :T0]), num_predicted=3)
     np.testing.assert_array_equal(predicted, np.repeat(tiny_video[:, T0 - 1 : T0], 3, axis=1))
@@ -264,6 +408,10 @@ def test_an_unknown_model_is_refused_with_those_that_exist():
         ("dfn", {"model.num_seen": 5}, "Received: 5, T0 = 4"),
         ("dfn", {"model.encoder_widths": (4,)}, "two widths or more"),
         ("fpm", {"model.units": 0}, "model.units must be above 0"),
+        ("simvp", {"model.width": 31}, "must be even"),
+        ("simvp", {"model.num_blocks": 1}, "2 or more"),
+        ("mcnet", {"model.judged": 4}, "T - T0 = 3. Received: 4"),
+        ("mcnet", {"data.num_inputs": 1}, "must be 2 or more. Received: 1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(name, change, message):

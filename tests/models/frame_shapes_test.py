@@ -37,6 +37,8 @@ TINY = {
     },
     "conv_lstm": {"model.units": (4,), "model.kernel_size": 3},
     "fpm": {"model.units": 8},
+    "predrnn": {"model.units": 4, "model.num_layers": 2, "model.kernel_size": 3},
+    "mcnet": {"model.width": 2, "model.discriminator_width": 2, "model.judged": 2},
     "simvp": {
         "model.translator": "gsta",
         "model.frame_width": 4,
@@ -47,7 +49,7 @@ TINY = {
 }
 SHAPES = [(13, 22, 3), (9, 16, 1), (1, 2, 3)]
 TRAINED = sorted(TINY)
-READ_FRAME_BY_FRAME = ("lmvp", "dfn", "last_frame")
+READ_FRAME_BY_FRAME = ("lmvp", "dfn", "predrnn", "mcnet", "last_frame")
 
 
 def tiny(name, shape, **changes):

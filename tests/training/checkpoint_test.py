@@ -46,6 +46,23 @@ def test_the_trained_model_has_every_weight_of_the_state_that_was_saved(
         np.testing.assert_array_equal(one, other, err_msg=one.path)
 
 
+def test_averages_of_a_normalisation_return_too(tmp_path):
+    """No gradient moves them, and a model predicts by them."""
+    values = {"data.size": 32, "data.num_frames": 4, "data.num_inputs": 2, "model.num_blocks": 2}
+    values |= {"model.frame_width": 2, "model.width": 4, "model.translator": "gsta"}
+    config = configs.replace(configs.create(model="simvp"), values)
+    state, video = TrainState(config), tf.random.uniform((2, 4, 32, 32, 1))
+    state.model.supervise(video, 2, num_real=2)
+    Checkpoints(tmp_path, state.checkpoint).save(1)
+    model, _ = load_trained(tmp_path, config)
+    fresh = TrainState(config).model
+    for one, other, new in zip(
+        state.model.statistics, model.statistics, fresh.statistics, strict=True
+    ):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+        assert np.any(np.asarray(one) != np.asarray(new)), one.path
+
+
 def test_the_newest_two_are_kept(tiny_config, tmp_path):
     checkpoints = Checkpoints(tmp_path, TrainState(tiny_config).checkpoint)
     for step in (1, 2, 3):
