@@ -165,6 +165,20 @@ def over_replicas(values: T) -> T:
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
 
+def part_of_replica(values: tf.Tensor) -> tf.Tensor:
+    """A replica's part of what was drawn for a whole batch: [B, ...] -> [B / replicas, ...]."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    parts = tf.reshape(values, (context.num_replicas_in_sync, -1, *values.shape[1:]))
+    return parts[context.replica_id_in_sync_group]
+
+
+def replicas_in_sync() -> int:
+    """How many replicas share a batch, asked by one of them."""
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
 def open_devices(kind: str, replicas: int | None = None) -> Distribution:
     """Opens the devices of a run. TensorFlow may have computed nothing yet.
 

@@ -27,7 +27,8 @@ class GatedAttentionBlock(keras.layers.Layer):
 
     Call arguments:
       inputs: [B, H, W, C].
-      training: normalise by the batch, and move the averages by which it is done elsewhere.
+      training: normalise by the batch, that of all replicas, and move the averages by which it is
+        done elsewhere.
 
     Output shape: [B, H, W, C].
     """
@@ -56,7 +57,7 @@ class GatedAttentionBlock(keras.layers.Layer):
 
         def norm(name: str) -> keras.layers.Layer:
             return keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
+                momentum=0.9, epsilon=1e-5, synchronized=True, dtype=self.dtype_policy, name=name
             )
 
         self.attention_norm, self.mlp_norm = norm("attention_norm"), norm("mlp_norm")

@@ -289,7 +289,8 @@ class MCnetGenerator(keras.Model):
 class SequenceDiscriminator(keras.Model):
     """D: strided 5x5 convolutions over frames side by side, and one logit for all.
 
-    Normalisation is by the batch at hand: D is asked in training alone, and keeps no averages.
+    Normalisation is by the batch at hand, that of all replicas: D is asked in training alone, and
+    keeps no averages.
 
     Args:
       width: U; the four layers have U, 2 U, 4 U and 8 U channels.
@@ -335,7 +336,7 @@ class SequenceDiscriminator(keras.Model):
         maps = leaky_relu(first(2.0 * frames - 1.0))
         for convolution, (scale, offset) in zip(others, self.norms, strict=True):
             maps = ops.cast(convolution(maps), "float32")
-            mean, variance = ops.moments(maps, axes=(0, 1, 2))
+            mean, variance = ops.moments(maps, axes=(0, 1, 2), synchronized=True)
             maps = leaky_relu(
                 ops.batch_normalization(maps, mean, variance, -1, offset, scale, _EPSILON)
             )

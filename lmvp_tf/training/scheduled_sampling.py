@@ -9,8 +9,8 @@ of PredRNN's authors, whose 25,000 and 50,000 of 80,000 steps are 5/16 and 5/8 o
       Then the inputs' chance rises to 1, as 1 - exp(-32 (p - 5/16)) / 2, and the others' falls
       evenly to 0, both until p = 5/8.
 
-What is drawn depends on the seed and the step alone: a run that was interrupted goes on as it would
-have.
+What is drawn for a batch depends on the seed and the step alone: a run that was interrupted goes on
+as it would have, on however many devices.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 import tensorflow as tf
 
 from lmvp_tf import losses
+from lmvp_tf.distribution import part_of_replica, replicas_in_sync
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.predrnn import PredRNN
@@ -76,7 +77,8 @@ def sampled_step(
       A dict of float32 scalars.
     """
     settings, data = config.losses, config.data
-    is_real = draw(config, optimizers.step, tf.shape(video)[0])
+    whole_batch = replicas_in_sync() * tf.shape(video)[0]
+    is_real = part_of_replica(draw(config, optimizers.step, whole_batch))
     with tf.GradientTape() as tape:
         backprop = config.training.backprop_through_time
         predictions, overlap = model.sample(video, is_real, backprop)
