@@ -105,6 +105,44 @@ class Distribution:
 
         return run
 
+    def spread(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """A function of batches as a graph, of which each replica computes a part.
+
+        Args:
+          function: of tensors [B, ...], to tensors [B, ...] that hold for each row by itself.
+          **options: of tf.function.
+
+        Returns:
+          The same function. B need not be a multiple of the replicas: copies of the first row fill
+          it up, and what comes of them is dropped. Every worker is to call it, with the same rows.
+        """
+        if self.replicas == 1:
+            return tf.function(function, autograph=False, **options)
+
+        @functools.partial(tf.function, autograph=False, **options)
+        def compiled(*parts: Any) -> Any:
+            of_replicas = self.strategy.run(function, args=parts)
+            return tf.nest.map_structure(
+                lambda part: self.strategy.gather(part, axis=0), of_replicas
+            )
+
+        def run(*batches: tf.Tensor) -> Any:
+            size = batches[0].shape[0]
+            whole = compiled(*(self._parts(batch) for batch in batches))
+            return tf.nest.map_structure(lambda value: value[:size], whole)
+
+        return run
+
+    def _parts(self, batch: tf.Tensor) -> Any:
+        """A batch as a value for every replica of this process, all of one size."""
+        missing = -batch.shape[0] % self.replicas
+        if missing:
+            batch = tf.concat([batch, tf.repeat(batch[:1], missing, axis=0)], axis=0)
+        parts = tf.split(batch, self.replicas)
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+
     def sums(self, *values: float) -> list[float]:
         """The sums over all workers of numbers that each has. All wait here for one another."""
         if self.workers == 1:

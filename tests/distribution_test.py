@@ -15,6 +15,7 @@ import pytest
 from lmvp_tf import configs, distribution
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import UserError
+from lmvp_tf.evaluation.evaluate.measure import measure
 from lmvp_tf.training.checkpoint import TrainState
 from lmvp_tf.training.graphs import traced_steps
 
@@ -22,13 +23,14 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def train_every_phase(config, devices):
-    """What a run of all steps leaves: {name: array} of weights, of Adam's moments, and of the last
-    report of each phase.
+    """What a run of all steps leaves: {name: array} of weights, of Adam's moments, of the last
+    report of each phase, and of the metrics of five test sequences in batches of three.
     """
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config, devices)
     steps = traced_steps(state)
-    batches = devices.batches(open_dataset(config), config.training, 0)
+    videos = open_dataset(config)
+    batches = devices.batches(videos, config.training, 0)
     left = {}
     for number in range(config.training.max_steps):
         phase = state.procedure.phase(number)
@@ -38,7 +40,10 @@ def train_every_phase(config, devices):
         left |= {f"weight/{network}/{i}": v.numpy() for i, v in enumerate(variables)}
     for network, optimizer in state.optimizers.items():
         left |= {f"adam/{network}/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
-    return left
+    predict = devices.spread(lambda x: state.model(x, num_predicted=config.data.num_predicted))
+    systems, test = {"model": lambda x, _: predict(x)}, videos.test(5, 3)
+    measured = measure(systems, test, config.data.num_inputs, distribution=devices)["model"]
+    return left | {f"metric/{name}": values for name, values in measured.values().items()}
 
 
 def main(kind, replicas, folder, *names):

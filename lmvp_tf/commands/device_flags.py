@@ -9,7 +9,7 @@ from absl import flags
 if TYPE_CHECKING:
     from lmvp_tf.distribution import Distribution
 
-_DISTRIBUTE = flags.DEFINE_enum(
+DISTRIBUTE = flags.DEFINE_enum(
     "distribute",
     "none",
     ["none", "mirrored", "multi_worker", "tpu"],
@@ -29,4 +29,4 @@ def open_devices() -> Distribution:
     """The devices that the flags name. TensorFlow may have computed nothing yet."""
     from lmvp_tf import distribution
 
-    return distribution.open_devices(_DISTRIBUTE.value, _REPLICAS.value)
+    return distribution.open_devices(DISTRIBUTE.value, _REPLICAS.value)

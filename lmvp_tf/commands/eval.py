@@ -19,6 +19,7 @@ same as report.md with its pictures beside it, and every value in report.json.
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import shlex
 import sys
@@ -26,7 +27,7 @@ import sys
 from absl import flags
 
 from lmvp_tf import runtime
-from lmvp_tf.commands import cli, data_flags
+from lmvp_tf.commands import cli, data_flags, device_flags
 from lmvp_tf.evaluation.options import EvaluationOptions
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, written by run_train.py.")
@@ -76,6 +77,7 @@ def main(argv: list[str]) -> None:
     )
     _check_flags()
     runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
+    options = dataclasses.replace(options, distribution=device_flags.open_devices())
     if _REPORT.value:
         _report(_WORKDIRS.value or [], _REPORT.value, options)
     else:
@@ -92,6 +94,10 @@ def _check_flags() -> None:
         raise cli.UserError("give --workdir to evaluate one run or --workdirs to compare, not both")
     if not _WORKDIR.value and not _WORKDIRS.value:
         raise cli.UserError("--workdir is missing: the folder of a run by run_train.py")
+    if _REPORT.value and device_flags.DISTRIBUTE.value == "multi_worker":
+        raise cli.UserError(
+            "--report is made by one process: evaluate the runs by --distribute=multi_worker first"
+        )
     if _REPORT.value and _OUTPUT.value:
         raise cli.UserError("--output is of one run; a report is written to the folder of --report")
 
@@ -101,6 +107,8 @@ def _evaluate(workdir: str, options: EvaluationOptions) -> None:
 
     evaluation = evaluate_workdir(pathlib.Path(workdir), options)
     folder = evaluation.folder
+    if not folder.exists():
+        return  # of a worker that is not the chief
     print(f"\n{evaluation.table}\n\nTables, figures and films are in {folder}:")
     for path in sorted(folder.iterdir()):
         print(f"  {path}")

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmvp_tf import configs
 from lmvp_tf.configs import Config
@@ -14,6 +14,9 @@ from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.settings import flatten
+
+if TYPE_CHECKING:
+    from lmvp_tf.distribution import Distribution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,7 @@ class EvaluationOptions:
       data: {path of a config field: value} where the test data differ from the run's.
       horizon: S, frames to predict; None: the run's.
       output: folder to write to; None: one in the workdir, see `evaluation_folder`.
+      distribution: the devices to evaluate on; None: those that TensorFlow chooses.
     """
 
     num_sequences: int | None = None
@@ -35,6 +39,7 @@ class EvaluationOptions:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     horizon: int | None = None
     output: pathlib.Path | None = None
+    distribution: Distribution | None = None
 
 
 def test_setting(config: Config, options: EvaluationOptions) -> Config:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError
 from lmvp_tf.metrics import registry
 from lmvp_tf.metrics.metric import FrameShape
@@ -26,13 +27,17 @@ class MetricAccumulator:
     Args:
       probabilities: whether pixels are probabilities (drawings, not natural video). A metric that
         does not suit the frames is None in all results.
+      distribution: the devices to compute them on; None: those that TensorFlow chooses.
 
     Attributes:
       frame_shape: (H, W, C) of what was added.
     """
 
-    def __init__(self, probabilities: bool = True) -> None:
+    def __init__(
+        self, probabilities: bool = True, distribution: Distribution | None = None
+    ) -> None:
         self.probabilities = probabilities
+        self._distribution = distribution or Distribution()
         self.frame_shape: FrameShape | None = None
         self._batches: list[Values] = []
 
@@ -46,7 +51,7 @@ class MetricAccumulator:
         prediction = tf.convert_to_tensor(prediction, tf.float32)
         self.frame_shape = tuple(truth.shape[2:])
         names = suitable(self.frame_shape, self.probabilities)
-        values = _compiled(names)(truth, prediction)
+        values = _compiled(names, self._distribution)(truth, prediction)
         self._batches.append({name: values[name].numpy() for name in names})
 
     def values(self) -> Values:
@@ -102,11 +107,13 @@ def suitable(frame_shape: FrameShape, probabilities: bool) -> tuple[str, ...]:
 
 
 @functools.cache
-def _compiled(names: tuple[str, ...]) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+def _compiled(
+    names: tuple[str, ...], distribution: Distribution
+) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
     """The metrics of these names in one graph, where what they share is computed once."""
     metrics = {name: registry.frame_metrics()[name] for name in names}
 
     def of_frames(truth: tf.Tensor, prediction: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: metric.of_frames(truth, prediction) for name, metric in metrics.items()}
 
-    return tf.function(of_frames, reduce_retracing=True, autograph=False)
+    return distribution.spread(of_frames, reduce_retracing=True)

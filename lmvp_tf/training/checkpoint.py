@@ -219,11 +219,18 @@ def _folder(workdir: pathlib.Path) -> pathlib.Path:
     return workdir / "checkpoints"
 
 
-def load_trained(workdir: pathlib.Path, config: Config) -> tuple[VideoPredictor, weights.Trained]:
+def load_trained(
+    workdir: pathlib.Path, config: Config, distribution: Distribution | None = None
+) -> tuple[VideoPredictor, weights.Trained]:
     """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
     It computes in float32, also where it was trained in mixed precision: many processors have no
     half precision and are slow at it, and it rounds differently from one to the next.
+
+    Args:
+      workdir: the folder of the run.
+      config: its Config.
+      distribution: the devices to have the model on; None: those that TensorFlow chooses.
 
     Returns:
       (model, trained): the VideoPredictor, and how long it was trained, a Trained.
@@ -231,7 +238,8 @@ def load_trained(workdir: pathlib.Path, config: Config) -> tuple[VideoPredictor,
     Raises:
       UserError: the workdir has neither, or a damaged one.
     """
-    model = build_model(configs.replace(config, {"training.mixed_precision": "none"}))
+    with (distribution or Distribution()).strategy.scope():
+        model = build_model(configs.replace(config, {"training.mixed_precision": "none"}))
     if weights.are_in(workdir):
         return model, weights.read(model, workdir)
     step = tf.Variable(0, dtype=tf.int64)

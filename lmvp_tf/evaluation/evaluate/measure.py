@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.evaluation.evaluate.floors import System
 from lmvp_tf.metrics.accumulator import MetricAccumulator
@@ -18,6 +19,7 @@ def measure(
     num_inputs: int,
     probabilities: bool = True,
     progress: Callable[[int], object] | None = None,
+    distribution: Distribution | None = None,
 ) -> dict[str, MetricAccumulator]:
     """Measures every system on the same sequences, streaming: no prediction outlives its batch.
 
@@ -30,6 +32,7 @@ def measure(
       num_inputs: T0, the frames that a system sees; it predicts the other S = T - T0.
       probabilities: whether pixels are probabilities.
       progress: called with the number of sequences done, after each batch.
+      distribution: the devices to compute the metrics on; None: those that TensorFlow chooses.
 
     Returns:
       {name: MetricAccumulator}, in the order of `systems`.
@@ -38,7 +41,7 @@ def measure(
       UserError: there is no sequence, or none of its frames is left to predict.
       RunError: a prediction has a wrong shape or a value that is not finite.
     """
-    accumulators = {name: MetricAccumulator(probabilities) for name in systems}
+    accumulators = {name: MetricAccumulator(probabilities, distribution) for name in systems}
     batch_size, done = 0, 0
     for batch in batches:
         batch = tf.convert_to_tensor(batch, tf.float32)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +18,7 @@ from lmvp_tf import configs
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import dataset_class, open_dataset
+from lmvp_tf.distribution import Distribution
 from lmvp_tf.evaluation import tables
 from lmvp_tf.evaluation.draw import curves
 from lmvp_tf.evaluation.draw.film import film
@@ -57,16 +62,39 @@ def evaluate_workdir(workdir: pathlib.Path, options: EvaluationOptions | None = 
       RunError: predictions that are not finite, or a file that cannot be written.
     """
     options = options or EvaluationOptions()
+    distribution = options.distribution or Distribution()
+    with distribution.loss_told(), _where_to(distribution) as elsewhere:
+        evaluation = _evaluate(workdir, options, distribution, elsewhere)
+        distribution.sums()  # who leaves before the chief has written would seem to be lost
+    return evaluation
+
+
+@contextlib.contextmanager
+def _where_to(distribution: Distribution) -> Iterator[pathlib.Path | None]:
+    """The folder of a worker that is not the chief: its files are the chief's again, and go."""
+    if distribution.is_chief:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield pathlib.Path(folder)
+
+
+def _evaluate(
+    workdir: pathlib.Path,
+    options: EvaluationOptions,
+    distribution: Distribution,
+    elsewhere: pathlib.Path | None,
+) -> Evaluation:
     config = configs.load(workdir / "config.json")
     setting = test_setting(config, options)
-    model, trained = load_trained(workdir, config)
+    model, trained = load_trained(workdir, config, distribution)
     videos = open_dataset(setting)
-    folder = evaluation_folder(workdir, config, setting, options, videos)
+    folder = elsewhere or evaluation_folder(workdir, config, setting, options, videos)
     print(f"Data: {videos.source}")
     probabilities = config.losses.reconstruction == "bce"
     _say_what_is_left_out(setting, probabilities)
     test = TestSet(videos, options, _EXAMPLES)
-    systems = _systems(model, config.model_name, videos)
+    systems = _systems(model, config.model_name, videos, distribution)
     with tqdm(total=test.num_sequences, unit="sequence", desc="evaluate") as progress:
         accumulators = measure(
             systems,
@@ -74,6 +102,7 @@ def evaluate_workdir(workdir: pathlib.Path, options: EvaluationOptions | None = 
             setting.data.num_inputs,
             probabilities,
             progress=lambda done: progress.update(done - progress.n),
+            distribution=distribution,
         )
     document = {
         **_description(setting, model, trained),
@@ -102,13 +131,19 @@ def _say_what_is_left_out(setting: Config, probabilities: bool) -> None:
         )
 
 
-def _systems(model: VideoPredictor, name: str, videos: Dataset) -> dict[str, System]:
+def _systems(
+    model: VideoPredictor, name: str, videos: Dataset, distribution: Distribution
+) -> dict[str, System]:
     """The floors and the model. Without training data there is no mean image."""
     mean_image = None
     if videos.has_training:
         mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
-    predict = tf.function(lambda x, n: model(x, num_predicted=n), autograph=False)
-    return {**floors(mean_image), name: predict}
+
+    @functools.cache
+    def predictor(num_predicted: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        return distribution.spread(lambda inputs: model(inputs, num_predicted=num_predicted))
+
+    return {**floors(mean_image), name: lambda inputs, number: predictor(number)(inputs)}
 
 
 def _description(setting: Config, model: VideoPredictor, trained: Trained) -> Document:
