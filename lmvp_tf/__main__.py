@@ -3,7 +3,8 @@
     lmvp-train --help          or       python -m lmvp_tf train --help
 
 and likewise eval, export, predict and build. In a checkout they are run_train.py, run_eval.py,
-run_export.py, run_predict.py and data/build_videos.py.
+run_export.py, run_predict.py and data/build_videos.py. `python -m lmvp_tf data_service` makes
+batches for --data_service of lmvp-train.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PROGRAMS = {
     "export": "lmvp_tf.commands.export",
     "predict": "lmvp_tf.commands.predict",
     "build": "lmvp_tf.commands.build_dataset",
+    "data_service": "lmvp_tf.commands.data_service",
 }
 
 
@@ -28,7 +30,9 @@ def run(name: str) -> None:
     program.run()
 
 
-train, evaluate, export, predict, build = (functools.partial(run, name) for name in PROGRAMS)
+train, evaluate, export, predict, build, data_service = (
+    functools.partial(run, name) for name in PROGRAMS
+)
 
 
 def main() -> None:

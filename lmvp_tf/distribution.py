@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from lmvp_tf.datasets import data_service
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import UserError, WorkerLost
 from lmvp_tf.recipe import TrainingConfig
@@ -32,12 +33,14 @@ class Distribution:
       kind: "none", "mirrored", "multi_worker" or "tpu".
       workers: number of processes that share the run.
       worker: which of them this one is, from 0.
+      data_service: address of a tf.data service that makes the batches; None: they are made here.
     """
 
     strategy: tf.distribute.Strategy = dataclasses.field(default_factory=tf.distribute.get_strategy)
     kind: str = "none"
     workers: int = 1
     worker: int = 0
+    data_service: str | None = None
 
     @property
     def replicas(self) -> int:
@@ -65,6 +68,10 @@ class Distribution:
                 "training.jit_compile makes one program of the whole step, its batch drawn inside, "
                 f"which is then that of one device: leave it out with --distribute={self.kind}"
             )
+        if self.data_service and training.jit_compile:
+            raise UserError(
+                "training.jit_compile draws batches inside the step: leave out it or --data_service"
+            )
         if self.replicas > 1 and training.on_nonfinite == "skip":
             raise UserError(
                 "training.on_nonfinite=skip puts weights back, which TensorFlow allows no single "
@@ -84,7 +91,11 @@ class Distribution:
             size = context.get_per_replica_batch_size(training.batch_size)
             replicas_here = self.replicas // self.workers
             shard = (context.num_input_pipelines, context.input_pipeline_id)
-            batches = videos.train(training.seed, size * replicas_here, first_step, shard)
+            drawn = training.seed, size * replicas_here, first_step, shard
+            if self.data_service:
+                batches = data_service.batches(videos, *drawn, self.data_service)
+            else:
+                batches = videos.train(*drawn)
             return batches if replicas_here == 1 else batches.rebatch(size)
 
         return iter(self.strategy.distribute_datasets_from_function(of_this_worker))
@@ -217,16 +228,25 @@ def replicas_in_sync() -> int:
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
-def open_devices(kind: str, replicas: int | None = None) -> Distribution:
+def open_devices(
+    kind: str, replicas: int | None = None, service: str | None = None
+) -> Distribution:
     """Opens the devices of a run. TensorFlow may have computed nothing yet.
 
     Args:
       kind: "none", "mirrored", "multi_worker" or "tpu".
       replicas: for "mirrored": how many of the GPUs, or as many parts of the CPU; None: all GPUs.
+      service: address of a tf.data service that is to make the batches.
 
     Raises:
-      UserError: there are no such devices.
+      UserError: there are no such devices, or no such service.
     """
+    if service:
+        data_service.check(service)
+    return dataclasses.replace(_open(kind, replicas), data_service=service)
+
+
+def _open(kind: str, replicas: int | None) -> Distribution:
     if replicas is not None and kind != "mirrored":
         raise UserError(
             "--replicas is of --distribute=mirrored: under the others every device is a replica"

@@ -25,8 +25,12 @@ _REPLICAS = flags.DEFINE_integer(
 )
 
 
-def open_devices() -> Distribution:
-    """The devices that the flags name. TensorFlow may have computed nothing yet."""
+def open_devices(data_service: str | None = None) -> Distribution:
+    """The devices that the flags name. TensorFlow may have computed nothing yet.
+
+    Args:
+      data_service: address of a tf.data service that is to make the batches.
+    """
     from lmvp_tf import distribution
 
-    return distribution.open_devices(DISTRIBUTE.value, _REPLICAS.value)
+    return distribution.open_devices(DISTRIBUTE.value, _REPLICAS.value, data_service)

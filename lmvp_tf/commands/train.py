@@ -58,6 +58,11 @@ _ON_NONFINITE = flags.DEFINE_enum(
     "What comes of an update that is not finite: the run ends, or skips it for the network that it "
     "is of, up to 20 times in a row.",
 )
+_DATA_SERVICE = flags.DEFINE_string(
+    "data_service",
+    None,
+    "grpc://HOST:PORT: batches are made there, by python -m lmvp_tf data_service.",
+)
 _PROFILE = flags.DEFINE_string(
     "profile",
     None,
@@ -159,7 +164,7 @@ def main(argv: list[str]) -> int:
     if not (workdir or _DESCRIBE.value or _DUMP_STEP.value):
         raise cli.UserError("--workdir is missing: the folder that the run is kept in")
     runtime.import_tensorflow()  # takes seconds: not for --help or a bad flag
-    devices = device_flags.open_devices()
+    devices = device_flags.open_devices(_DATA_SERVICE.value)
     config = config_from_flags()
     if _DESCRIBE.value:
         print(describe(config))

@@ -160,8 +160,18 @@ class Dataset(abc.ABC):
         """
 
     @abc.abstractmethod
-    def in_graph(self, seed: int, batch_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    def in_graph(
+        self,
+        seed: int,
+        batch_size: int,
+        shard: tuple[int, int] = (1, 0),
+        hold: Callable[..., Any] | None = None,
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
         """The same training batches, drawn inside a compiled step.
+
+        Args:
+          seed, batch_size, shard: as for `train`.
+          hold: what keeps the data, given an array and a name; None: tf.Variable.
 
         Returns:
           A function of the batch's number, an int64 scalar, that gives [B, T, H, W, C]. It reads

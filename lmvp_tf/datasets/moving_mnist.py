@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets import bouncing_digits, mnist
 from lmvp_tf.datasets.base import Dataset, DataSettings
+from lmvp_tf.datasets.pipeline import variable
 from lmvp_tf.errors import UserError
 from lmvp_tf.presets import moving_mnist as presets
 from lmvp_tf.settings import setting
@@ -97,12 +98,20 @@ class MovingMNIST(Dataset):
     ) -> tf.data.Dataset:
         return self._dataset(seed, batch_size, "train", first_step, shard)
 
-    def in_graph(self, seed: int, batch_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        digits = tf.Variable(self.digits.train, trainable=False, name="digits")
+    def in_graph(
+        self,
+        seed: int,
+        batch_size: int,
+        shard: tuple[int, int] = (1, 0),
+        hold: Callable[..., Any] | None = None,
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
+        digits = (hold or variable)(self.digits.train, name="digits")
 
         def batch(number: tf.Tensor) -> tf.Tensor:
             key = bouncing_digits.batch_seed(seed, "train", number)
-            return bouncing_digits.moving_mnist(digits, key, batch_size, **self._format())
+            return bouncing_digits.moving_mnist(
+                digits, key, batch_size, shard=shard, **self._format()
+            )
 
         return batch
 

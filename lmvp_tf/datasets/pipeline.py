@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,3 +18,8 @@ def prepare_ahead(elements: tf.data.Dataset, function: Callable[..., tf.Tensor])
     options = tf.data.Options()
     options.autotune.enabled = False
     return elements.map(function, num_parallel_calls=2).prefetch(2).with_options(options)
+
+
+def variable(value: Any, name: str) -> tf.Variable:
+    """What keeps the data of a compiled step: a constant would become part of its program."""
+    return tf.Variable(value, trainable=False, name=name)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets import augmentation
 from lmvp_tf.datasets.base import Dataset, DataSettings
+from lmvp_tf.datasets.pipeline import variable
 from lmvp_tf.datasets.records import index, reader
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.options import FrameOptions, parse_crop
@@ -124,7 +125,13 @@ class Recordings(Dataset):
             lambda number, video: augmentation.augmented(video, settings, seed, number, shard)
         )
 
-    def in_graph(self, seed: int, batch_size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    def in_graph(
+        self,
+        seed: int,
+        batch_size: int,
+        shard: tuple[int, int] = (1, 0),
+        hold: Callable[..., Any] | None = None,
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
         settings = self.settings
         draw = reader.windows_in_graph(
             self.records,
@@ -132,9 +139,11 @@ class Recordings(Dataset):
             batch_size=batch_size,
             stride=settings.window_stride,
             seed=seed,
+            shard=shard,
+            hold=hold or variable,
             **self._frames("train"),
         )
-        return lambda number: augmentation.augmented(draw(number), settings, seed, number)
+        return lambda number: augmentation.augmented(draw(number), settings, seed, number, shard)
 
     def validation(self, num_sequences: int, batch_size: int) -> tf.data.Dataset:
         """Windows spread evenly over the validation split, maybe none; the same for every seed."""

@@ -12,13 +12,14 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from absl import logging
 
-from lmvp_tf.datasets.pipeline import prepare_ahead
+from lmvp_tf.datasets.pipeline import prepare_ahead, variable
 from lmvp_tf.datasets.records import index as dataset_index
 from lmvp_tf.datasets.records.frames import Disk, Memory, Stretches
 from lmvp_tf.datasets.records.index import SPLITS, Index
@@ -218,15 +219,17 @@ def windows_in_graph(
     stride: int = 1,
     frame_stride: int = 1,
     seed: int = 0,
+    shard: tuple[int, int] = (1, 0),
+    hold: Callable[..., Any] = variable,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """The batches of `windows` with a seed, drawn inside a compiled step.
 
     Args:
-      records, split, num_frames, batch_size, stride, frame_stride, seed: as for `windows`.
+      records, split, num_frames, batch_size, stride, frame_stride, seed, shard: as for `windows`.
+      hold: what keeps the data, given an array and a name.
 
     Returns:
-      A function of the batch's number, an int64 scalar, that gives float32 [B, T, H, W, C]. Frames
-      and starts are variables, for constants would become part of the program.
+      A function of the batch's number, an int64 scalar, that gives float32 [B, T, H, W, C].
 
     Raises:
       UserError: no window of this length fits, or fewer than a batch, or more than memory holds.
@@ -235,19 +238,21 @@ def windows_in_graph(
     part, count = records.splits[split], len(found)
     if isinstance(part, Disk) or count > _LISTED:
         raise UserError(
-            f"{records.path}: a compiled step holds its training frames in memory, up to "
-            "data.cache_mib: raise that, or build a smaller data set"
+            f"{records.path}: a compiled step, and a data service, hold the training frames in "
+            "memory, up to data.cache_mib: raise that, or build a smaller data set"
         )
-    if count < batch_size:
+    workers, worker = shard
+    if count < workers * batch_size:
         raise UserError(
             f"{records.path}: {split} has {count} windows, a compiled step needs a batch's "
-            f"{batch_size} at least: lower training.batch_size"
+            f"{workers * batch_size} at least: lower training.batch_size"
         )
-    frames = tf.Variable(part.frames, trainable=False, name="frames")
-    starts = tf.Variable(found.starts(np.arange(count)), trainable=False, name="starts")
+    frames = hold(part.frames, name="frames")
+    starts = hold(found.starts(np.arange(count)), name="starts")
 
     def batch(number: tf.Tensor) -> tf.Tensor:
-        places = number * batch_size + tf.range(batch_size, dtype=tf.int64)
+        first_place = (number * workers + worker) * batch_size
+        places = first_place + tf.range(batch_size, dtype=tf.int64)
         epoch = places[0] // count  # a batch may reach into the next one
         orders = tf.concat([_order(count, seed, epoch), _order(count, seed, epoch + 1)], axis=0)
         first = tf.gather(starts, tf.gather(orders, places - epoch * count))
