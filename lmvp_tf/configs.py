@@ -16,9 +16,9 @@ from typing import Any
 from lmvp_tf import settings
 from lmvp_tf.datasets.base import DataSettings
 from lmvp_tf.datasets.registry import dataset_class
-from lmvp_tf.errors import UserError
-from lmvp_tf.files import read_json
+from lmvp_tf.errors import UserError, one_line
 from lmvp_tf.models.registry import model_class
+from lmvp_tf.readers import read_json
 from lmvp_tf.recipe import LossConfig, TrainingConfig
 from lmvp_tf.settings import flatten
 from lmvp_tf.training.procedures import procedure_class
@@ -87,7 +87,7 @@ def replace(config: Config, values: dict[str, Any]) -> Config:
             near = difflib.get_close_matches(path[:100], known, n=3, cutoff=0.4)
             near += [k for k in known if k.rpartition(".")[2] == path and k not in near]
             hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise UserError(f"the config has no field {settings.shown(repr(path))}{hint}")
+            raise UserError(f"the config has no field {one_line(repr(path))}{hint}")
         value = settings.convert(path, value, settings.field_type(config, path))
         if path in _IDENTITY and value != known[path]:
             raise UserError(
@@ -174,7 +174,7 @@ def from_dict(values: dict[str, Any], where: str = "config") -> Config:
         version = settings.convert("version", flat.get("version", 1), int)
         if not 1 <= version <= VERSION:
             raise UserError(
-                f"version {settings.shown(version)} of the config is none that this program knows, "
+                f"version {one_line(version)} of the config is none that this program knows, "
                 f"which reads up to {VERSION}: update the program"
             )
         if version == 1:

@@ -1,4 +1,4 @@
-"""Writing and reading files: a good one is never replaced by half of another, and none is trusted.
+"""Writing files: a good one is never replaced by half of another.
 
 What is written appears whole or not at all, and only when it is safe on the disk: a file by
 `atomic_path`, a folder whose files belong together by `whole_folder`. What a killed program left
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import hashlib
 import json
 import os
 import pathlib
@@ -18,19 +17,11 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
-from typing import Any, TypeVar
-
-import msgspec
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from lmvp_tf.errors import UserError, WriteError
-
-T = TypeVar("T")
-
-# Of a text file: the largest that this program writes has a hundredth of it, and a list of empty
-# lists takes twenty times as much once it is read.
-_BLOCK = 2**20  # bytes read at a time
-_MOST_BYTES = 2**24
 
 
 @contextlib.contextmanager
@@ -65,36 +56,99 @@ def atomic_path(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
-    """Yields a new folder that takes the place of `path` when the block ends without an error.
+def unseen_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
+    """Yields a new folder with a hidden name, for what is on its way to `path`; it goes in the end.
 
-    Readers see the old folder or the new one, never a mixture.
+    It is beside `path`. What is to stay is renamed: on one disk that happens at once or not at all.
 
     Args:
-      path: the folder to write; those above it are made when they are missing.
+      path: a file or folder to be written; the folders above it are made when they are missing.
 
     Raises:
-      UserError: `path` is a file.
-      WriteError: it cannot be written (no disk space, no permission). `path` is then as it was.
+      UserError: one of these is a file.
+      WriteError: nothing can be written there.
     """
     path = pathlib.Path(path)
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file, a folder is to be written there: give another name")
+    _check_folder(path.parent)
     folder = None
     with told_by_name(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _clear(path)
             folder = pathlib.Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
+            folder.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only their owner reads
             yield folder
-            folder.chmod(0o777 & ~_umask())
-            for part in [*folder.rglob("*"), folder]:
-                sync(part)
-            _exchange(folder, path)
-            sync(path.parent)
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_folder(
+    path: os.PathLike[str] | str, head: str, before: Collection[str] = ()
+) -> Iterator[pathlib.Path]:
+    """Yields a new folder whose files take the places of those in `path` when the block ends well.
+
+    A reader that begins with the head sees the old files or the new ones, never a mixture: the new
+    folder takes the place of the old one at once. Where that cannot be, for there are files of
+    others, or a disk is mounted there, the files are moved one by one: the old head goes first and
+    the new one comes last. A program that is killed in between leaves a folder without a head.
+
+    Args:
+      path: the folder to write; those above it are made when they are missing.
+      head: name of the file without which the others mean nothing.
+      before: names of files that an earlier block has left and that are to go.
+
+    Raises:
+      UserError: `path` is a file.
+      WriteError: it cannot be written (no disk space, no permission). `path` is then as it was.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    _check_folder(path)
+    with told_by_name(path), unseen_folder(path if _is_replaceable(path) else path / "new") as new:
+        yield new
+        for part in [*new.rglob("*"), new]:
+            sync(part)
+        strangers = _names(path) - _names(new) - {*before, new.name}
+        if strangers or new.parent == path:
+            _move(new, path, head, {*before} & _names(path))
+        else:
+            _exchange(new, path)
+            sync(path.parent)
+
+
+def _check_folder(path: pathlib.Path) -> None:
+    """Refuses the name of a folder that is, or is below, a file."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UserError(f"{there} is a file: give a folder")
+
+
+def _names(folder: pathlib.Path) -> set[str]:
+    return set(os.listdir(folder)) if folder.is_dir() else set()
+
+
+def _is_replaceable(path: pathlib.Path) -> bool:
+    """Whether a folder can take the place of another, or of none."""
+    if not path.exists():
+        return True
+    inside = pathlib.Path.cwd().is_relative_to(path)  # this process would be nowhere
+    return os.access(path.parent, os.W_OK) and not path.is_mount() and not inside
+
+
+def _move(new: pathlib.Path, path: pathlib.Path, head: str, old: set[str]) -> None:
+    """Moves the files of a folder into another that stays: the head goes first and comes last."""
+    (path / head).unlink(missing_ok=True)
+    sync(path)
+    for name in old - {head}:
+        (path / name).unlink(missing_ok=True)
+    for name in sorted(_names(new), key=lambda name: name == head):
+        if (path / name).is_dir() and not (path / name).is_symlink():
+            shutil.rmtree(path / name)
+        if name == head:
+            sync(path)
+        (new / name).replace(path / name)
+    sync(path)
 
 
 def write_text(path: os.PathLike[str] | str, text: str) -> None:
@@ -109,65 +163,6 @@ def write_json(path: os.PathLike[str] | str, value: Any) -> None:
     A NaN or an infinity is refused (ValueError): JSON has none, and readers differ in what they do.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: os.PathLike[str] | str, kind: type[T], advice: str = "") -> T:
-    """Reads a JSON file that has to be of a kind.
-
-    Args:
-      path: the file.
-      kind: what it holds, a type that msgspec knows: a msgspec.Struct with the fields and their
-        ranges, or dict, list, ... Fields that it does not name are passed over.
-      advice: what to do where it cannot be read, for the end of the message.
-
-    Returns:
-      The value, of that kind.
-
-    Raises:
-      FileNotFoundError: there is no such file.
-      UserError: it cannot be read, is no JSON, too large, or of another kind; the message says
-        which field.
-    """
-    path = pathlib.Path(path)
-    hint = f": {advice}" if advice else ""
-    try:
-        return msgspec.json.decode(read_bytes(path, _MOST_BYTES), type=kind)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}){hint}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged or another file ({error}){hint}") from error
-
-
-def read_bytes(path: pathlib.Path, most: int) -> bytes:
-    """The content of a regular file of at most so many bytes.
-
-    Raises:
-      FileNotFoundError: there is none.
-      OSError: it is no regular file (a pipe, a device), too large, or cannot be read.
-    """
-    with open(path, "rb", opener=_open_at_once) as file:
-        info = os.fstat(file.fileno())
-        if not os.path.isfile(path):
-            raise OSError(errno.EINVAL, "no regular file")
-        if info.st_size > most:
-            raise OSError(errno.EFBIG, f"{info.st_size} bytes, at most {most} are read")
-        return file.read(most + 1)
-
-
-def file_sha256(path: pathlib.Path) -> str:
-    """SHA-256 of a file of any size, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _open_at_once(name: str, flags: int) -> int:
-    """Opens without waiting for somebody to write into a pipe."""
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextlib.contextmanager
@@ -195,7 +190,11 @@ def may_pass(error: OSError) -> bool:
 
 def _prefix(path: pathlib.Path) -> str:
     """How the names of everything begin that is on its way to `path` by this process."""
-    return f"{_place(path)}{os.getpid()}-"
+    return f"{_place(path)}{os.getpid()}-{_START}-"
+
+
+# In a container every program may have the same number as the one before it.
+_START = f"{time.time_ns():x}"
 
 
 def _place(path: pathlib.Path) -> str:
@@ -210,10 +209,13 @@ def _clear(path: pathlib.Path) -> None:
     """
     for name in os.listdir(path.parent):
         owner, _, rest = name.removeprefix(_place(path)).partition("-")
-        if not name.startswith(_place(path)) or not owner.isdecimal() or _alive(int(owner)):
+        if not name.startswith(_place(path)) or not owner.isdecimal():
+            continue
+        mine = name.startswith(_prefix(path))
+        if mine or (int(owner) != os.getpid() and _alive(int(owner))):
             continue
         leftover = path.parent / name
-        if rest == _ASIDE and not path.exists():
+        if rest.endswith(_ASIDE) and not path.exists():
             leftover.replace(path)
         elif leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)

@@ -13,7 +13,8 @@ import filelock
 import msgspec
 
 from lmvp_tf.errors import UserError, WriteError
-from lmvp_tf.files import read_json, write_json
+from lmvp_tf.files import write_json
+from lmvp_tf.readers import read_json
 
 LOCK = ".lock"  # what the operating system locks; it lets go when the process dies, however it does
 OWNER = ".lock-owner.json"  # who, for those who are refused

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, one_line
 from lmvp_tf.serving_answers import (
     MOST_BYTES,
     SOLE_OUTPUT,
@@ -27,7 +27,6 @@ from lmvp_tf.serving_answers import (
     check_answer,
     check_state_shapes,
     numbers,
-    short,
     understanding,
 )
 
@@ -260,7 +259,9 @@ class _Grpc:
             return method(request, timeout=timeout)
         except self._rpc_error as error:
             kind = self._errors.get(error.code(), ServingError)
-            raise kind(f"{self._address}: {error.code().name}: {short(error.details())}") from error
+            raise kind(
+                f"{self._address}: {error.code().name}: {one_line(error.details())}"
+            ) from error
 
 
 class _Rest:
@@ -316,13 +317,13 @@ class _Rest:
         except errors.Timeout as error:
             raise DeadlineError(f"{url}: no answer in {timeout:.1f} s") from error
         except (errors.InvalidURL, errors.InvalidSchema, errors.MissingSchema) as error:
-            raise RequestError(f"{url}: {short(error)}") from error
+            raise RequestError(f"{url}: {one_line(error)}") from error
         except (
             errors.ConnectionError, errors.ChunkedEncodingError, errors.ContentDecodingError
         ) as error:  # fmt: skip
-            raise UnavailableError(f"{url}: {short(error)}") from error
+            raise UnavailableError(f"{url}: {one_line(error)}") from error
         except errors.RequestException as error:
-            raise ServingError(f"{url}: {short(error)}") from error
+            raise ServingError(f"{url}: {one_line(error)}") from error
         if status == 200:
             return json.loads(content)
         try:
@@ -330,7 +331,7 @@ class _Rest:
         except (ValueError, TypeError, KeyError, RecursionError):
             reason = content[:300].decode(errors="replace")
         kind = self._ERRORS.get(status, ServingError)
-        raise kind(f"{url}: HTTP {status}: {short(reason)}")
+        raise kind(f"{url}: HTTP {status}: {one_line(reason)}")
 
     def _content(self, method: str, url: str, timeout: float, body: Any) -> tuple[int, bytes]:
         """The status and the body of an answer, if it is not too long in any sense."""

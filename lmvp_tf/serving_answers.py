@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, one_line
 
 Arrays = dict[str, npt.NDArray[Any]]  # by the names of an endpoint's inputs or outputs
 
@@ -49,7 +49,9 @@ def check_state_shapes(shapes: dict[str, list[int]], batch: int) -> None:
         math.prod(shape) if min(shape, default=1) > 0 else math.inf for shape in shapes.values()
     ]
     if 4 * batch * sum(sizes) > MOST_BYTES:
-        raise ServingError(f"serve_step is said to have a state of these shapes: {short(shapes)}")
+        raise ServingError(
+            f"serve_step is said to have a state of these shapes: {one_line(shapes)}"
+        )
 
 
 def check_answer(endpoint: str, inputs: Arrays, answer: Arrays, first: Arrays) -> None:
@@ -68,7 +70,7 @@ def check_answer(endpoint: str, inputs: Arrays, answer: Arrays, first: Arrays) -
     if sole not in answer:
         raise ServingError(
             f"the answer of {endpoint} has no {sole!r}: the server has a model of another kind. "
-            f"Received: {short(', '.join(answer))}"
+            f"Received: {one_line(', '.join(answer))}"
         )
     expected: dict[str, tuple[int, ...]] = {name: value.shape for name, value in inputs.items()}
     if endpoint != "serve_step":  # [B, T0, H, W, C] -> [B, S, H, W, C]
@@ -92,11 +94,6 @@ def check_answer(endpoint: str, inputs: Arrays, answer: Arrays, first: Arrays) -
         )
 
 
-def short(value: Any) -> str:
-    """What somebody else wrote, in one line."""
-    return " ".join(str(value).split())[:300]
-
-
 def numbers(values: list[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Numbers of JSON as an array, unless they are none of this type."""
     array = np.array(values)
@@ -117,5 +114,5 @@ def understanding(server: str) -> Iterator[None]:
         raise
     except Exception as error:  # who answers may be anything
         raise ServingError(
-            f"{server} gave no answer of a model server: {type(error).__name__} {short(error)}"
+            f"{server} gave no answer of a model server: {type(error).__name__} {one_line(error)}"
         ) from error

@@ -7,7 +7,7 @@ import math
 import typing
 from typing import Any
 
-from lmvp_tf.errors import UserError
+from lmvp_tf.errors import UserError, one_line
 
 
 def setting(
@@ -60,19 +60,19 @@ class Rule(typing.NamedTuple):
         """
         if self.choices and value not in self.choices:
             allowed = ", ".join(map(str, self.choices))
-            raise UserError(f"{path} must be one of {allowed}. Received: {shown(value)}")
+            raise UserError(f"{path} must be one of {allowed}. Received: {one_line(value)}")
         if isinstance(value, tuple):
             fewest = 0 if self.empty else 1
             in_range = all(0 < number <= _MOST for number in value)
             if not (fewest <= len(value) <= _LONGEST_LIST and in_range):
                 raise UserError(
                     f"{path} wants {fewest} to {_LONGEST_LIST} numbers, each from 1 to {_MOST}. "
-                    f"Received: {shown(value)}"
+                    f"Received: {one_line(value)}"
                 )
         if isinstance(value, bool) or not isinstance(value, int | float):
             return
         if isinstance(value, int) and value > _MOST:
-            raise UserError(f"{path} must be at most {_MOST}. Received: {shown(value)}")
+            raise UserError(f"{path} must be at most {_MOST}. Received: {one_line(value)}")
         if not 0 <= value < math.inf:
             raise UserError(f"{path} must be finite and not negative. Received: {value}")
         if self.positive and not value > 0:
@@ -145,16 +145,7 @@ def convert(path: str, value: Any, kind: Any) -> Any:
 
 
 def _quoted(value: Any) -> str:
-    return shown(repr(value) if isinstance(value, str) else value)
-
-
-def shown(value: Any) -> str:
-    """A value as text for a message: one line, and not too long."""
-    try:
-        text = " ".join(str(value).split())
-    except ValueError:  # Python writes out no number of more than 4,300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return one_line(repr(value) if isinstance(value, str) else value)
 
 
 def _whole(value: Any) -> int:

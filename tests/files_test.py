@@ -3,13 +3,11 @@
 import contextlib
 import ctypes
 import json
-import os
+import pathlib
 import signal
 import subprocess
 import sys
-from typing import Annotated
 
-import msgspec
 import pytest
 
 from lmvp_tf import files
@@ -56,10 +54,10 @@ def test_what_a_killed_program_left_is_cleared_by_the_next_that_writes_there(tmp
     (tmp_path / "a-b.txt").write_text("of somebody else")
     die = "os.kill(os.getpid(), signal.SIGKILL)"
     _killed(f"with files.atomic_path(here / 'a.txt') as path:\n    {die}", tmp_path)
-    _killed(f"with files.whole_folder(here / 'eval') as path:\n    {die}", tmp_path)
+    _killed(f"with files.whole_folder(here / 'eval', 'a') as path:\n    {die}", tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
     files.write_text(tmp_path / "a.txt", "text")
-    with files.whole_folder(tmp_path / "eval") as folder:
+    with files.whole_folder(tmp_path / "eval", "a") as folder:
         (folder / "b").write_text("b")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-b.txt", "a.txt", "eval"]
 
@@ -70,92 +68,119 @@ def test_what_a_living_program_is_writing_is_left_alone(tmp_path):
         assert mine.exists()
 
 
+def _write(path, content, before=(), head="head"):
+    """A folder with a head, a file that every content has, and one of its own."""
+    with files.whole_folder(path, head, before) as folder:
+        for name in (head, "same", content):
+            (folder / name).write_text(content)
+
+
+def _contents(path):
+    return {file.name: file.read_text() for file in path.iterdir()}
+
+
+WHOLE = {"head": "new", "same": "new", "new": "new"}
+
+
 @pytest.mark.parametrize("kernel", [True, False])
 def test_a_folder_is_replaced_as_one(tmp_path, monkeypatch, kernel):
     if not kernel:  # one that cannot exchange two names
         monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: None)
-    for content in ("old", "new"):
-        with files.whole_folder(tmp_path / "eval") as folder:
-            (folder / "sub").mkdir()
-            (folder / content).write_text(content)
-            (folder / "sub" / "same").write_text(content)
-    assert (tmp_path / "eval" / "sub" / "same").read_text() == "new"
-    assert not (tmp_path / "eval" / "old").exists()
+    _write(tmp_path / "eval", "old")
+    inode = (tmp_path / "eval").stat().st_ino
+    _write(tmp_path / "eval", "new", before=["old", "gone"])
+    assert _contents(tmp_path / "eval") == WHOLE
+    assert list(tmp_path.iterdir()) == [tmp_path / "eval"]
+    assert (tmp_path / "eval").stat().st_ino != inode
+
+
+def test_files_of_others_stay_and_so_does_the_folder(tmp_path):
+    _write(tmp_path / "eval", "old")
+    (tmp_path / "eval" / "notes").write_text("mine")
+    (tmp_path / "eval" / "folder").mkdir()
+    (tmp_path / "eval" / "folder" / "notes").write_text("mine")
+    inode = (tmp_path / "eval").stat().st_ino
+    _write(tmp_path / "eval", "new", before=["old"])
+    assert (tmp_path / "eval" / "folder" / "notes").read_text() == "mine"
+    (tmp_path / "eval" / "folder" / "notes").unlink()
+    (tmp_path / "eval" / "folder").rmdir()
+    assert _contents(tmp_path / "eval") == {**WHOLE, "notes": "mine"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "eval"]
+    assert (tmp_path / "eval").stat().st_ino == inode
+
+
+def test_a_folder_that_cannot_be_replaced_gets_its_files_one_by_one(tmp_path, monkeypatch):
+    _write(tmp_path / "eval", "old")
+    (tmp_path / "link").symlink_to("eval")
+    monkeypatch.chdir(tmp_path / "eval")
+    _write("../link", "new", before=["old"])
+    assert _contents(pathlib.Path(".")) == WHOLE
+    assert (tmp_path / "link").is_symlink()
+
+
+KILLED = """
+import itertools
+calls = itertools.count(1)
+replace = pathlib.Path.replace
+def counted(path, target):
+    if next(calls) == {when}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+with files.whole_folder(here / "eval", "head", ["old"]) as folder:
+    for name in ("head", "same", "new"):
+        (folder / name).write_text("new")
+    pathlib.Path.replace = counted
+"""
+
+
+@pytest.mark.parametrize("when", [1, 2, 3])
+def test_whoever_is_killed_while_files_are_moved_leaves_no_head(tmp_path, when):
+    _write(tmp_path / "eval", "old")
+    (tmp_path / "eval" / "notes").write_text("mine")
+    _killed(KILLED.format(when=when), tmp_path)
+    assert not (tmp_path / "eval" / "head").exists()
+    _write(tmp_path / "eval", "new", before=["old"])
+    assert _contents(tmp_path / "eval") == {**WHOLE, "notes": "mine"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "eval"]
+
+
+def test_a_leftover_of_a_process_of_the_same_number_is_cleared(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_START", "before")
+    leftover = tmp_path / f"{files._prefix(tmp_path / 'eval')}x"
+    monkeypatch.undo()
+    leftover.mkdir()
+    _write(tmp_path / "eval", "new")
     assert list(tmp_path.iterdir()) == [tmp_path / "eval"]
 
 
 def test_an_error_leaves_the_old_folder_and_no_other(tmp_path):
-    with files.whole_folder(tmp_path / "eval") as folder:
-        (folder / "a").write_text("old")
-    with pytest.raises(ValueError, match="half"), files.whole_folder(tmp_path / "eval") as folder:
-        (folder / "a").write_text("new")
+    _write(tmp_path / "eval", "old")
+    before = _contents(tmp_path / "eval")
+    with pytest.raises(ValueError, match="half"), files.whole_folder(tmp_path / "eval", "a") as new:
+        (new / "a").write_text("new")
         raise ValueError("half")
-    assert (tmp_path / "eval" / "a").read_text() == "old"
+    assert _contents(tmp_path / "eval") == before
     assert list(tmp_path.iterdir()) == [tmp_path / "eval"]
 
 
 def test_a_folder_that_was_set_aside_for_one_that_never_came_is_put_back(tmp_path, monkeypatch):
-    with files.whole_folder(tmp_path / "eval") as folder:
+    with files.whole_folder(tmp_path / "eval", "a") as folder:
         (folder / "a").write_text("old")
     script = "import ctypes\nctypes.CDLL = lambda *_, **__: None\n"
     script += "shutil = files.shutil\nreplace = pathlib.Path.replace\n"
     script += "def once(path, target):\n    replace(path, target)\n"
     script += "    os.kill(os.getpid(), signal.SIGKILL)\npathlib.Path.replace = once\n"
     script += (
-        "with files.whole_folder(here / 'eval') as path:\n    (path / 'a').write_text('new')\n"
+        "with files.whole_folder(here / 'eval', 'a') as path:\n    (path / 'a').write_text('new')\n"
     )
     _killed(script, tmp_path)
     assert not (tmp_path / "eval").exists()
-    with contextlib.suppress(ValueError), files.whole_folder(tmp_path / "eval"):
+    with contextlib.suppress(ValueError), files.whole_folder(tmp_path / "eval", "a"):
         assert (tmp_path / "eval" / "a").read_text() == "old"
         raise ValueError
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
     (tmp_path / "a").write_text("")
-    with pytest.raises(UserError, match="a is a file"), files.whole_folder(tmp_path / "a"):
+    with pytest.raises(UserError, match="a is a file"), files.whole_folder(tmp_path / "a", "a"):
         pass
-
-
-class Facts(msgspec.Struct):
-    step: Annotated[int, msgspec.Meta(ge=0)]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'{"step": -1}', r"Expected `int` >= 0 - at `\$.step`"),
-        (b'{"step": 5.7}', "Expected `int`, got `float`"),
-        (b'{"step": 1e999}', "Number out of range|Expected `int`"),
-        (b'{"step": "5"}', "Expected `int`, got `str`"),
-        (b'{"step": NaN}', "malformed"),
-        (b'{"step": 5', "truncated"),
-        (b"", "truncated"),
-        (b"[1]", "Expected `object`"),
-        (b"{}", "missing required field `step`"),
-        (b"\xff\xfe{", "malformed|utf-8"),
-        (b'{"a": ' + b'{"a": ' * 100_000, "recursion"),
-    ],
-)
-def test_json_of_another_kind_is_refused_by_name(tmp_path, content, message):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    with pytest.raises(
-        UserError, match=f"a.json is damaged or another file .*({message})"
-    ) as caught:
-        files.read_json(path, Facts, "evaluate again")
-    assert str(caught.value).endswith(": evaluate again")
-    assert "\n" not in str(caught.value)
-
-
-def test_json_is_read_from_regular_files_alone(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for name in (tmp_path / "pipe", "/dev/zero", tmp_path):
-        with pytest.raises(UserError, match="cannot be read"):
-            files.read_json(name, Facts)
-    with pytest.raises(FileNotFoundError):
-        files.read_json(tmp_path / "none", Facts)
-    with (tmp_path / "large").open("wb") as file:
-        file.truncate(2**40)
-    with pytest.raises(UserError, match="1099511627776 bytes, at most"):
-        files.read_json(tmp_path / "large", Facts)

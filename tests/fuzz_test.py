@@ -13,13 +13,10 @@ sys.path.insert(0, str(TOOLS))
 
 import fuzz  # noqa: E402
 import fuzz_mutations  # noqa: E402
-from fuzz_formats import FORMATS, Format  # noqa: E402
+from fuzz_format import Format  # noqa: E402
+from fuzz_formats import FORMATS  # noqa: E402
 
-QUICK = (
-    "config.json", "trained.json", "weights.h5", "weights.h5 without hash", "mnist.npz", "idx",
-    "idx.gz", "mnist_test_seq.npy", "state .npz", "film .gif", "film .webp", "film .npy",
-    "film .h5", "folder of .png", "folder of .jpg",
-)  # fmt: skip
+QUICK = tuple(name for name, entry in FORMATS.items() if not entry.heavy)
 
 
 @pytest.mark.slow

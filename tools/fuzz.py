@@ -27,7 +27,8 @@ import time
 import traceback
 import zlib
 
-from fuzz_formats import FORMATS, ROOT, Format, digest
+from fuzz_format import ROOT, Format, digest
+from fuzz_formats import FORMATS
 from fuzz_mutations import mutant
 
 SECONDS = 20.0  # for reading one file

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from lmvp_tf.commands import cli
+from lmvp_tf.commands import cli, film_flags
 from lmvp_tf.datasets.records import builder, splits
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.film import Film
@@ -76,6 +76,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a data set of other 
 
 def build(defaults: Defaults) -> None:
     """Flags -> options -> build -> summary."""
+    film_flags.set_limits()
     if _FPS.value is not None and flags.FLAGS["stride"].present:
         raise UserError("--fps and --stride exclude each other")
     crop = parse_crop(_CROP.value)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from lmvp_tf import runtime
-from lmvp_tf.commands import cli
+from lmvp_tf.commands import cli, film_flags
 from lmvp_tf.errors import UserError
 from lmvp_tf.prediction import outputs, pretrained
 
@@ -82,6 +82,7 @@ _PLAY_FPS = flags.DEFINE_float("play_fps", 5, "Frames per second of the film.", 
 def main(argv: Sequence[str]) -> None:
     """Flags -> predictor, and the film meanwhile -> prediction -> file and table."""
     del argv
+    film_flags.set_limits()
     source, target = _checked_paths()
     from lmvp_tf.films.find import find_film
 

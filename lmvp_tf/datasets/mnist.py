@@ -12,18 +12,15 @@ import math
 import pathlib
 import socket
 import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
-from typing import IO, Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from absl import logging
 
+from lmvp_tf import readers
 from lmvp_tf.errors import UserError
-from lmvp_tf.files import read_bytes
 
 SIDE = 28  # height and width of a digit
 _IDX_MAGIC = 0x00000803  # unsigned bytes in three dimensions
@@ -90,36 +87,10 @@ def _from_path(path: pathlib.Path) -> Digits:
 
 def _from_npz(path: pathlib.Path) -> Digits:
     names = ("x_train", "x_test")
-    try:
-        # NumPy would take what is no zip archive for a pickle, and unpack whatever an entry holds.
-        with zipfile.ZipFile(io.BytesIO(read_bytes(path, _MOST_BYTES))) as archive:
-            arrays = {name: _unpacked(archive, f"{name}.npy") for name in names}
-    except KeyError as error:
-        raise UserError(f"{path}: {error.args[0]}, expected x_train and x_test") from error
-    except Exception as error:  # damaged headers make zipfile and NumPy raise nearly anything
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable .npz of MNIST digits ({reason})") from error
+    arrays = readers.read_npz(path, _MOST_BYTES, names, "give an .npz of MNIST digits")
     for name, images in arrays.items():
         _check_images(images, f"{path}: {name}")
     return Digits(arrays["x_train"], arrays["x_test"], source=f"MNIST from {path}")
-
-
-def _unpacked(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
-    """An array of an .npz."""
-    with archive.open(name) as file:
-        content = _at_most(file)
-    stream = io.BytesIO(content)
-    np.lib.format.read_magic(stream)
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-def _at_most(file: IO[bytes] | gzip.GzipFile) -> bytes:
-    """What a compressed file unfolds to, unless it is too much."""
-    content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise OSError(f"it unfolds to more than {_MOST_BYTES} bytes")
-    return content
 
 
 def _check_images(images: npt.NDArray[np.uint8], what: str) -> None:
@@ -145,12 +116,10 @@ def _find_idx(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 def _read_idx(path: pathlib.Path) -> npt.NDArray[np.uint8]:
     """Reads idx images: four big-endian 32-bit numbers (magic, N, rows, columns), then pixels."""
-    try:
-        data = read_bytes(path, _MOST_BYTES)
+    with readers.reading(path):
+        data = readers.read_bytes(path, _MOST_BYTES)
         if path.suffix == ".gz":
-            data = _at_most(gzip.GzipFile(fileobj=io.BytesIO(data)))
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+            data = readers.at_most(gzip.GzipFile(fileobj=io.BytesIO(data)), _MOST_BYTES)
     if len(data) < 16:
         raise UserError(f"{path}: {len(data)} bytes, too short for the header of an idx file")
     magic, *shape = struct.unpack(">4I", data[:16])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.settings import flatten
+from lmvp_tf.training import claim
 
 if TYPE_CHECKING:
     from lmvp_tf.distribution import Distribution
@@ -102,12 +102,9 @@ def _are_other_data(
     if changed != ["path"]:
         return bool(changed)
     try:
-        record = json.loads((workdir / "data.json").read_text(encoding="utf-8"))
-        return record["fingerprint"] != videos.fingerprint
+        return claim.read_data(workdir).fingerprint != videos.fingerprint
     except FileNotFoundError:  # published: nobody knows where its data were
         return config.data.path != type(config.data)().path
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{workdir / 'data.json'} cannot be read ({error})") from error
 
 
 def _changed(config: Config, setting: Config) -> list[tuple[str, Any]]:

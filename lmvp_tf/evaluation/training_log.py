@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import pathlib
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.readers import read_csv
 
 _TIME_COLUMNS = ("step", "seconds", "cpu_seconds", "sequences")
 
@@ -66,15 +67,15 @@ def read_columns(path: pathlib.Path) -> dict[str, npt.NDArray[np.float64]]:
 
 def _read_rows(path: pathlib.Path) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise UserError(f"cannot read the training log {path}: {error.strerror}") from error
+        return read_csv(path)
+    except FileNotFoundError as error:
+        raise UserError(f"there is no training log {path}") from error
 
 
 def _number(text: str | None) -> float | None:
-    """Returns the number that a cell holds, or None: another kind of cell, or a line cut short."""
+    """Returns the finite number that a cell holds, or None: another kind of cell, or none."""
     try:
-        return float(text)  # type: ignore[arg-type]
+        number = float(text)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
+    return number if math.isfinite(number) else None

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import tensorflow as tf
 
-from lmvp_tf import configs
+from lmvp_tf import configs, manifest
 from lmvp_tf.datasets import bouncing_digits, mnist
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
-from lmvp_tf.files import atomic_path, write_json, write_text
+from lmvp_tf.files import whole_folder, write_json, write_text
 from lmvp_tf.metrics.accumulator import MetricAccumulator
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.presets import named
+from lmvp_tf.readers import Count, Seconds, read_json, reading
 from lmvp_tf.settings import flatten
 from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import load_trained
 
+_OURS = ("*.weights.h5", "trained.json", "check.json", "log.csv", "per_step.csv")
 _PATHS = ("data.path", "data.test_file")  # of one machine
 
 
@@ -46,16 +48,17 @@ def publish(
     document = _evaluation(workdir, trained.step)
     document.pop("data", None)  # where they lay
     config = without_paths(config)
-    write_json(output / "config.json", configs.to_dict(config))
-    write_json(output / "metrics.json", {**document, "config": configs.to_dict(config)})
-    if with_weights:
-        weights.write(model, trained, output)
-        write_json(output / "check.json", check(model, config))
-    for source in (workdir / "log.csv", workdir / "eval" / "per_step.csv"):
-        if source.exists():  # a model with nothing to train has no log
-            with atomic_path(output / source.name) as path:
-                shutil.copyfile(source, path)
-    write_text(output / "README.md", _readme(config, document, note, with_weights))
+    before = [path.name for pattern in _OURS for path in output.glob(pattern)]
+    with whole_folder(output, "config.json", before) as new:
+        write_json(new / "config.json", configs.to_dict(config))
+        write_json(new / "metrics.json", {**document, "config": configs.to_dict(config)})
+        if with_weights:
+            weights.write(model, trained, new)
+            write_json(new / "check.json", check(model, config))
+        for source in (workdir / "log.csv", workdir / "eval" / "per_step.csv"):
+            if source.exists():  # a model with nothing to train has no log
+                shutil.copyfile(source, new / source.name)
+        write_text(new / "README.md", _readme(config, document, note, with_weights))
 
 
 def without_paths(config: configs.Config) -> configs.Config:
@@ -105,13 +108,28 @@ def training_command(config: configs.Config) -> str:
     return " ".join([*parts, "--workdir=WORKDIR"])
 
 
+class _Evaluation(msgspec.Struct):
+    """What a README says of a metrics.json."""
+
+    step: Count
+    sequences_seen: Count
+    train_seconds: Seconds
+    num_sequences: Count
+    data_hash: str
+    parameters: dict[str, Count]
+    metrics: dict[str, float | None]
+
+
 def _evaluation(workdir: pathlib.Path, step: int) -> dict[str, Any]:
     path = workdir / "eval" / "metrics.json"
     hint = f"evaluate it by python run_eval.py --workdir={workdir}"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): {hint}") from error
+        manifest.check(path.parent, [path.name], hint)
+        document = read_json(path, dict[str, Any], hint)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: {hint}") from error
+    with reading(path, hint):
+        msgspec.convert(document, _Evaluation)
     if document["step"] != step:
         raise UserError(f"{path} is of step {document['step']}, the run is at {step}: {hint}")
     return document

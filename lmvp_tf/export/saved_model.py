@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from lmvp_tf.errors import RunError
+from lmvp_tf import manifest
+from lmvp_tf.errors import RunError, one_line
 from lmvp_tf.export import check, warmup
 from lmvp_tf.export.about import SAVED_MODEL_FILE, about
 from lmvp_tf.export.endpoints import Exportable, endpoints, load_exportable, use_filter
 from lmvp_tf.export.exporter import Exporter, ExportOptions
-from lmvp_tf.export.folder import unseen_folder
-from lmvp_tf.files import write_json
+from lmvp_tf.files import unseen_folder, write_json
 
 TOLERANCE = 1e-5  # of a pixel or a part of the state, between the checkpoint and what was written
 
@@ -55,7 +55,8 @@ def export(workdir: pathlib.Path, output: pathlib.Path, horizon: int | None = No
 
     The version appears when it is whole and was seen, in a process of its own, to predict what the
     checkpoint's model predicts; else nothing is left behind. Beside the model it has
-    `assets.extra/export.json` (what it is) and `assets.extra/tf_serving_warmup_requests`.
+    `assets.extra/export.json` (what it is), `assets.extra/tf_serving_warmup_requests` and
+    sha256.json.
 
     Args:
       workdir: a pathlib.Path that run_train.py wrote.
@@ -71,7 +72,7 @@ def export(workdir: pathlib.Path, output: pathlib.Path, horizon: int | None = No
     """
     exportable = load_exportable(workdir, horizon)
     requests, answers = sample(exportable)
-    with unseen_folder(output) as folder:
+    with unseen_folder(output / "export") as folder:
         write(exportable, folder)
         difference = max_difference(answers, check.answers(folder, requests))
         if not difference < TOLERANCE:  # so that NaN fails too
@@ -88,6 +89,7 @@ def export(workdir: pathlib.Path, output: pathlib.Path, horizon: int | None = No
                 "tensorflow": tf.__version__,
             },
         )
+        manifest.write(folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         return Exported(_publish(folder, output), size, difference, has_warmup)
 
@@ -104,7 +106,10 @@ def write(exportable: Exportable, folder: pathlib.Path) -> None:
     archive = keras.export.ExportArchive()
     for name, endpoint in endpoints(exportable).items():
         archive.add_endpoint(name, endpoint.function, list(endpoint.specs))
-    archive.write_out(str(folder), verbose=False)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:
+        raise RunError(f"cannot write to {folder}: {one_line(error.message)}") from error
 
 
 def sample(exportable: Exportable) -> tuple[check.Tensors, check.Tensors]:
@@ -154,7 +159,6 @@ def max_difference(expected: check.Tensors, received: check.Tensors) -> float:
 
 def _publish(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
     """Gives a folder the next free number in `output`; returns its new path."""
-    folder.chmod(output.stat().st_mode)  # mkdtemp makes folders that only their owner reads
     version = 1 + max([int(path.name) for path in output.iterdir() if path.name.isdecimal()] or [0])
     while True:
         try:

@@ -21,6 +21,7 @@ import functools
 import importlib.metadata
 import io
 import pathlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ from absl import logging
 from lmvp_tf import configs
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, one_line
 from lmvp_tf.export import tflite_measure
 from lmvp_tf.export.about import about, into_tflite
 from lmvp_tf.export.endpoints import (
@@ -43,9 +44,8 @@ from lmvp_tf.export.endpoints import (
     use_filter,
 )
 from lmvp_tf.export.exporter import Exporter, ExportOptions
-from lmvp_tf.export.folder import unseen_folder
 from lmvp_tf.export.tflite_measure import Comparison, Figures, Measured, Signatures
-from lmvp_tf.files import write_json
+from lmvp_tf.files import whole_folder, write_json
 
 VARIANTS = ("float32", "float16", "weight_int8", "dynamic_int8", "mixed_int8")
 _PACKAGES = ("ai-edge-litert", "litert-quantizer")
@@ -106,14 +106,24 @@ def export(
     )
     videos = open_dataset(config)
     print(f"Data: {videos.source}")
-    with unseen_folder(output) as folder:
+    before = [f"{name}.tflite" for name in variants]
+    with whole_folder(output, "tflite.json", before) as new, _scratch(new) as folder:
         paths, failed = convert(exportable, variants, videos, folder)
         test = np.concatenate(list(videos.test(num_sequences, _CALIBRATION_VIDEOS)))
         model, measured = measure(exportable, paths, test)
         compared = Comparison(model, failed | measured)
-        _publish(output, paths, compared.files)
-        write_json(output / "tflite.json", _document(exportable, compared, len(test)))
+        for name, path in paths.items():
+            if not measured[name].failure:
+                path.replace(new / path.name)
+        write_json(new / "tflite.json", _document(exportable, compared, len(test)))
     return compared
+
+
+@contextlib.contextmanager
+def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder in another for what is not to stay."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        yield pathlib.Path(name)
 
 
 def convert(
@@ -150,7 +160,7 @@ def convert(
         except OSError:
             raise
         except Exception as error:  # the quantizer raises whatever its parts do
-            reason = f"it cannot be made: {_first_line(error)}"
+            reason = f"it cannot be made: {one_line(error)}"
             failed[variant] = Measured({name: Figures() for name in Signatures._fields}, reason)
     return paths, failed
 
@@ -229,7 +239,10 @@ def _float32(exportable: Exportable, folder: pathlib.Path) -> bytes:
         )
         for name in Signatures._fields
     }
-    tf.saved_model.save(module, str(folder), signatures)
+    try:
+        tf.saved_model.save(module, str(folder), signatures)
+    except tf.errors.OpError as error:
+        raise RunError(f"cannot write to {folder}: {one_line(error.message)}") from error
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(folder), signature_keys=list(signatures)
     )
@@ -237,7 +250,7 @@ def _float32(exportable: Exportable, folder: pathlib.Path) -> bytes:
         return converter.convert()
     except Exception as error:  # ConverterError is no public name
         raise RunError(
-            f"--model={exportable.config.model_name} cannot be converted: {_first_line(error)}"
+            f"--model={exportable.config.model_name} cannot be converted: {one_line(error)}"
         ) from error
 
 
@@ -327,21 +340,6 @@ def _calibration(
     return {"serve": [{"frames": frames[None]} for frames in batch], "serve_step": asked}
 
 
-def _publish(
-    output: pathlib.Path,
-    paths: Mapping[str, pathlib.Path],
-    measured: Mapping[str, Measured],
-) -> None:
-    """Moves the files that passed to `output`, and removes what an earlier export left of those
-    that failed.
-    """
-    for name in VARIANTS:
-        if name in measured and measured[name].failure:
-            (output / f"{name}.tflite").unlink(missing_ok=True)
-        elif name in paths:
-            paths[name].replace(output / f"{name}.tflite")
-
-
 def _document(exportable: Exportable, compared: Comparison, num_sequences: int) -> dict[str, Any]:
     """tflite.json: what was measured, on what."""
     return {
@@ -367,7 +365,3 @@ def _entry(one: Measured) -> dict[str, Any]:
         for name, timed in one.seconds.items()
     }
     return entry
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

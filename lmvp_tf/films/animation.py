@@ -14,6 +14,7 @@ from PIL import Image
 from lmvp_tf.errors import UserError
 from lmvp_tf.films import picture
 from lmvp_tf.films.film import Film, Timeline, shown
+from lmvp_tf.films.limits import LIMITS
 from lmvp_tf.films.options import FrameOptions
 
 _SHORTEST, _USUAL = 0.011, 0.1  # seconds: players show a picture of less time for the usual one
@@ -44,6 +45,8 @@ class Animation(Film):
             stack = image.format == "TIFF"  # which knows no time
             times = [0.0]
             for position in range(_count(image)):
+                width, height = image.size
+                LIMITS.check_bytes(self.path, 3 * width * height * (position + 1))
                 try:
                     image.seek(position)
                     if not stack:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
-import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 from absl import logging
 
-from lmvp_tf.errors import UserError
+from lmvp_tf import readers
+from lmvp_tf.errors import UserError, one_line
 from lmvp_tf.films import picture
 from lmvp_tf.films.film import Film, Timeline, shown
+from lmvp_tf.films.limits import LIMITS
 from lmvp_tf.films.options import FrameOptions
 
 _MAGIC = b"\x93NUMPY"  # how every .npy file begins
@@ -182,37 +182,47 @@ def open_npz(path: pathlib.Path, name: str) -> list[Film]:
     if not path.exists():
         before, _, key = str(path).rpartition(":")
         file = pathlib.Path(before)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if key not in names and (key or len(names) != 1):
-                raise UserError(
-                    f"{shown(file)}: holds the arrays {', '.join(names) or 'none'}: name one, as "
-                    f"{shown(file)}:{names[0] if names else 'frames'}"
-                )
-            unpacked = tempfile.NamedTemporaryFile(suffix=".npy")  # noqa: SIM115 (it is read later)
-            with archive.open(archive.namelist()[names.index(key) if key else 0]) as packed:
-                shutil.copyfileobj(packed, unpacked)
-            unpacked.flush()
-    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{shown(file)}: damaged or no .npz file ({error})") from error
+    if not file.exists():
+        raise UserError(f"{shown(file)}: no such file")
+    unpacked = tempfile.NamedTemporaryFile(suffix=".npy")  # noqa: SIM115 (it is read later)
+    with (
+        readers.reading(file),
+        readers.open_file(file) as packed,
+        zipfile.ZipFile(packed) as archive,
+    ):
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if key not in names and (key or len(names) != 1):
+            raise UserError(
+                f"{shown(file)}: holds the arrays {one_line(', '.join(names)) or 'none'}: name "
+                f"one, as {shown(file)}:{names[0] if names else 'frames'}"
+            )
+        with archive.open(archive.namelist()[names.index(key) if key else 0]) as member:
+            size = 0
+            while block := member.read(_BLOCK_BYTES):
+                size += len(block)
+                LIMITS.check_bytes(file, size)
+                unpacked.write(block)
+        unpacked.flush()
     return films_of(path, name, lambda: _load(pathlib.Path(unpacked.name), path))
 
 
 def _load(path: pathlib.Path, named: pathlib.Path) -> Array:
     """The array in an .npy file, mapped to memory: nothing of it is read yet."""
-    if not path.stat().st_size:
+    with readers.reading(named), readers.open_file(path) as file:
+        head = file.read(len(_MAGIC))
+    if not head:
         raise UserError(f"{shown(named)}: the file is empty")
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise UserError(f"{shown(named)}: damaged or no array of NumPy")
+    if head != _MAGIC:
+        raise UserError(f"{shown(named)}: damaged or no array of NumPy")
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # of a damaged header NumPy raises whatever the parser ends in
         reason = str(error).replace(str(path), str(named)).split("\n")[0]
         if "pickle" in reason or "Python objects" in reason:
             reason = "objects of Python, which may run programs, are not read"
         raise UserError(f"{shown(named)}: damaged or no array ({reason})") from error
+    LIMITS.check_bytes(path, array.nbytes)
+    return array
 
 
 def films_of(path: pathlib.Path, name: str, load: Callable[[], Array]) -> list[Film]:
@@ -229,6 +239,7 @@ def films_of(path: pathlib.Path, name: str, load: Callable[[], Array]) -> list[F
     array = load()
     axes = _axes(array, shown(path))
     films, *shape = _in_order(array, axes).shape
+    LIMITS.check_size(path, shape[2], shape[1])
     layout = f"[{', '.join(axes)}]"
 
     @functools.cache

@@ -23,7 +23,19 @@ import numpy.typing as npt
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.film import shown
+from lmvp_tf.films.limits import LIMITS
+from lmvp_tf.readers import check_regular
 
+# What is a film by itself, and no list of other files or addresses (hls, dash, concat, imf, sdp).
+_FORMATS = (
+    "3dostr,4xm,amv,apng,asf,av1,avi,avs,avs2,avs3,bethsoftvid,bfi,bink,c93,cavsvideo,cdxl,cine,"
+    "dhav,dirac,dnxhd,dsicin,dv,dxa,ea,evc,film_cpk,filmstrip,flic,flv,gdv,gif,gxf,h261,h263,h264,"
+    "hevc,hnm,idcin,iff,ingenient,ipmovie,ipu,ivf,iv8,jpegxl_anim,jv,kux,live_flv,lmlm4,lvf,lxf,"
+    "m4v,matroska,mcc,mgsts,mjpeg,mjpeg_2000,mlv,mm,moflex,mov,mpeg,mpegts,mpegvideo,mpjpeg,msf,"
+    "mtv,mv,mvi,mxf,mxg,nc,nsv,nut,nuv,obu,ogg,paf,pmp,pva,pvf,r3d,rl2,rm,roq,rpl,sga,siff,smjpeg,"
+    "smk,smush,sol,swf,thp,tiertexseq,tmv,ty,usm,vc1,vc1test,vidc,vividas,vivo,vmd,vvc,wc3movie,"
+    "webp_anim,wsvqa,wtv,wve,xmv,yop,yuv4mpegpipe"
+)
 _UNKNOWN = -(2**63)  # ffmpeg's time stamp of a packet that has none
 _ASPECTS = (1 / 8, 8)  # of pixels; a file that says more is wrong
 _TIME_GOES_BACK = re.compile("non[- ]monoton", re.IGNORECASE)  # nothing that would keep us
@@ -72,6 +84,10 @@ def probe(path: pathlib.Path) -> Stream:
     Raises:
       UserError: ffmpeg cannot read the file, or there are no pictures in it.
     """
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise UserError(f"{shown(path)}: {error.strerror}") from error
     if path.is_file() and not path.stat().st_size:
         raise UserError(f"{shown(path)}: the file is empty")
     first = ["-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
@@ -88,6 +104,7 @@ def probe(path: pathlib.Path) -> Stream:
     tick = re.search(rb"#tb 0: (\d+/\d+)", done.stdout)
     if not (picture and stream and tick) or "Input #0, tty," in log:
         raise UserError(f"{shown(path)}: not a film that ffmpeg can read ({_reason(log)})")
+    LIMITS.check_size(path, int(picture["width"]), int(picture["height"]))
     stamps = _stamps(done.stdout)
     known = picture["pts"] != "NOPTS" and not np.any(stamps == _UNKNOWN)
     if _TIME_GOES_BACK.search(log):  # joined byte by byte, its time begins again in the middle
@@ -130,6 +147,8 @@ def _command(path: pathlib.Path, *options: str) -> list[str | bytes]:
     The prefix "file:" keeps it from reading a name as a protocol (12:30:05.mp4) or an option.
     """
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", *options]
+    command += ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS]
+    command += ["-max_pixels", str(LIMITS.pixels)]
     return [*command, "-copyts", "-i", b"file:" + os.fsencode(path), "-map", "0:V:0"]
 
 
@@ -199,6 +218,10 @@ def _reason(log: str) -> str:
     """The line of ffmpeg's log that says what is wrong."""
     if "detected only with low score" in log:
         return "what is in it is of no known kind"
+    if "not on whitelist" in log:
+        return (
+            "sound alone, a list of other files, or of a kind that is not read: no pictures in it"
+        )
     lines = re.findall(r"(?m)^(?:\[[^\n]*? @ \w+\] )*\[(?:error|fatal|panic)\] (.+)$", log)
     telling = [line for line in lines if not line.startswith(_AFTERMATH)]
     line = (telling or [line.partition(": ")[2] for line in lines] or ["no reason given"])[0]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmvp_tf.errors import UserError
+from lmvp_tf import hdf5
+from lmvp_tf.errors import UserError, one_line
 from lmvp_tf.films.arrays import Array, ArrayFilm, Frames, Scale
 from lmvp_tf.films.film import Film, shown
+from lmvp_tf.films.limits import LIMITS
+
+if TYPE_CHECKING:
+    import h5py
 
 DATASET = "highway_L"
 _SAMPLE = 64  # frames that tell how brightness is stored
@@ -38,26 +47,30 @@ def open_hdf5(path: pathlib.Path, name: str) -> list[Film]:
 
 
 def _shape(path: pathlib.Path) -> tuple[int, int, int, int]:
-    import h5py  # takes a while, and few films need it
-
-    try:
-        with h5py.File(path) as file:
-            if DATASET not in file:
-                raise UserError(f"{shown(path)}: no dataset {DATASET!r}; it has {sorted(file)}")
-            shape = tuple(getattr(file[DATASET], "shape", ()))
-    except OSError as error:
-        raise UserError(f"{shown(path)}: damaged or no HDF5 file ({error})") from error
+    with _opened(path) as file:
+        if DATASET not in file:
+            raise UserError(
+                f"{shown(path)}: no dataset {DATASET!r}; it has {one_line(sorted(file))}"
+            )
+        array = hdf5.array(file, DATASET)
+        shape, itemsize = tuple(array.shape or ()), array.dtype.itemsize
     if len(shape) != 4 or shape[1] not in (1, 3) or not all(shape):
         raise UserError(f"{shown(path)}: {DATASET} must be [N, 1, W, H]. Received: {shape}")
+    LIMITS.check_size(path, shape[2], shape[3])
+    LIMITS.check_bytes(path, math.prod(shape) * itemsize)
     return shape[0], shape[1], shape[2], shape[3]
 
 
 def _read(path: pathlib.Path, part: slice) -> Array:
     """Frames as [n, H, W, C]."""
-    import h5py
+    with _opened(path) as file:
+        return np.asarray(hdf5.array(file, DATASET)[part]).transpose(0, 3, 2, 1)
 
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[h5py.File]:
     try:
-        with h5py.File(path) as file:
-            return np.asarray(file[DATASET][part]).transpose(0, 3, 2, 1)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{shown(path)}: damaged ({error})") from error
+        with hdf5.opened(path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise UserError(f"{shown(path)}: no such file") from error

@@ -7,7 +7,7 @@ import re
 
 from lmvp_tf.errors import UserError
 
-_LARGEST = 4096  # pixels a side
+LARGEST = 4096  # pixels a side
 
 Box = tuple[int, int, int, int]  # x, y, width, height
 
@@ -95,9 +95,9 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text.strip(), re.ASCII)
     height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not (1 <= height <= _LARGEST and 1 <= width <= _LARGEST):
+    if not (1 <= height <= LARGEST and 1 <= width <= LARGEST):
         raise UserError(
-            f"--size is HEIGHTxWIDTH in pixels, as 72x128, or 64 for a square, up to {_LARGEST}. "
+            f"--size is HEIGHTxWIDTH in pixels, as 72x128, or 64 for a square, up to {LARGEST}. "
             f"Received: {text!r}"
         )
     return height, width

@@ -14,13 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps
 
-from lmvp_tf.errors import UserError
+from lmvp_tf.errors import UserError, one_line
 from lmvp_tf.films.film import shown
+from lmvp_tf.films.limits import LIMITS
 from lmvp_tf.films.options import FrameOptions
+from lmvp_tf.readers import check_regular
 
 Pixels = npt.NDArray[np.uint8]
 
 OVER = "transparent parts over black"
+# Pillow knows more, and runs programs for some (PostScript).
+_FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 PNG PPM TGA TIFF WEBP".split()
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")  # Pillow's modes
 
 
@@ -42,7 +46,9 @@ def opened(path: pathlib.Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what comes of damage is said once, by the film
-            with Image.open(path) as image:
+            check_regular(path)
+            with Image.open(path, formats=_formats()) as image:
+                LIMITS.check_size(path, *image.size)
                 yield image
     except UserError:
         raise
@@ -50,15 +56,21 @@ def opened(path: pathlib.Path) -> Iterator[Image.Image]:
         raise UserError(f"{shown(path)}: {_fault(path, error)}") from error
 
 
+@functools.cache
+def _formats() -> list[str]:
+    """Those that this Pillow was built with."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
 def _fault(path: pathlib.Path, error: Exception) -> str:
     if not path.is_file():
-        return "no such file"
+        return "no regular file" if path.exists() else "no such file"
     if not path.stat().st_size:
         return "the file is empty"
     if isinstance(error, Image.DecompressionBombError):
         return "so large that Pillow takes it for an attack: make the picture smaller"
-    lines = str(error).splitlines() or [type(error).__name__]
-    return f"damaged or not a picture ({lines[0].replace(str(path), path.name)})"
+    return f"damaged or not a picture ({one_line(str(error).replace(str(path), path.name))})"
 
 
 def read(path: pathlib.Path) -> Picture:
@@ -80,6 +92,7 @@ def to_pixels(image: Image.Image, name: str) -> Picture:
     Raises:
       UserError: the picture holds numbers that are no brightness.
     """
+    LIMITS.check_size(name, *image.size)  # of a stack's later pictures, too
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         return Picture(_deep_to_pixels(image, name), transparent=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lmvp_tf.errors import UserError
+from lmvp_tf.errors import RunError, UserError, one_line
 from lmvp_tf.prediction.predictor import Frames, Predictor
 
 Shape = Sequence[int | None]
@@ -42,9 +42,12 @@ def predictor(
 
     def predict(frames: Frames, horizon: int) -> Frames:
         del horizon  # it predicts as many frames as it was made for
-        if batch is None:
-            return function(frames)
-        return np.concatenate([function(video[None]) for video in frames])
+        try:
+            if batch is None:
+                return function(frames)
+            return np.concatenate([function(video[None]) for video in frames])
+        except Exception as error:  # a graph raises whatever is in it
+            raise RunError(f"{path} cannot predict: {one_line(error)}") from error
 
     num_inputs, height, width, channels = (int(n or 0) for n in inputs)
     most = int(outputs[0] or 0)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from typing import Any
 
+import msgspec
 import tensorflow as tf
+from absl import logging
 
-from lmvp_tf import configs
+from lmvp_tf import configs, manifest
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
+from lmvp_tf.files import LiteralName
 from lmvp_tf.prediction import exported
 from lmvp_tf.prediction.predictor import Frames, Predictor
+from lmvp_tf.readers import read_json, reading
+
+_ADVICE = "export the model again"
+
+
+class _Export(msgspec.Struct):
+    """What is read of an export.json."""
+
+    config: dict[str, Any]
 
 
 def load(path: pathlib.Path) -> Predictor:
@@ -28,13 +39,12 @@ def load(path: pathlib.Path) -> Predictor:
         versions = sorted(path.glob("*/saved_model.pb"), key=lambda file: (len(str(file)), file))
         hint = f": name a version, as {versions[-1].parent}" if versions else ""
         raise UserError(f"{path} is no SavedModel, it has no saved_model.pb{hint}")
-    try:
-        loaded = tf.saved_model.load(str(path))
-    except (tf.errors.OpError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
-    endpoint = loaded.signatures.get("serving_default")
-    inputs = endpoint.structured_input_signature[1] if endpoint else {}
-    outputs = endpoint.structured_outputs if endpoint else {}
+    _check_whose(path)
+    with reading(path, _ADVICE):  # of a damaged graph TensorFlow raises nearly anything
+        loaded = tf.saved_model.load(str(LiteralName(path)))
+        endpoint = loaded.signatures.get("serving_default")
+        inputs = endpoint.structured_input_signature[1] if endpoint else {}
+        outputs = endpoint.structured_outputs if endpoint else {}
     if inputs.keys() != {"frames"} or "predictions" not in outputs:
         raise UserError(
             f"{path} has no endpoint serving_default from frames to predictions: it is not from "
@@ -55,14 +65,27 @@ def load(path: pathlib.Path) -> Predictor:
     )
 
 
+def _check_whose(path: pathlib.Path) -> None:
+    """Checks that the files are those that were exported; warns where nothing says so.
+
+    A damaged one may end the process, and a strange one is a program: neither is opened unawares.
+    """
+    read = {name for name in manifest.files(path) if not name.startswith("assets.extra/")}
+    if not manifest.check(path, read, _ADVICE):
+        logging.warning(
+            "%s does not say by a %s that run_export.py wrote it: a SavedModel is a program, which "
+            "may read and write files. Open it only if you trust who made it",
+            path,
+            manifest.FILE,
+        )
+
+
 def _of_the_run(path: pathlib.Path) -> dict[str, Any]:
     """What the export says of the run that it is from, for the Predictor."""
-    if not path.is_file():
-        return {}  # a SavedModel of another program
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): export the model again") from error
+        values = read_json(path, _Export, _ADVICE).config
+    except FileNotFoundError:
+        return {}  # a SavedModel of another program
     config = configs.from_dict(values, where=str(path))
     return {
         "name": config.model_name,

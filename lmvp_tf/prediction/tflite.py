@@ -6,11 +6,13 @@ import os
 import pathlib
 
 import numpy as np
+from absl import logging
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.export import about
 from lmvp_tf.prediction import exported
 from lmvp_tf.prediction.predictor import Frames, Predictor
+from lmvp_tf.readers import reading
 
 
 def load(path: pathlib.Path) -> Predictor:
@@ -29,11 +31,16 @@ def load(path: pathlib.Path) -> Predictor:
             f"{path}: .tflite files are run by ai-edge-litert, which is not installed: "
             "pip install ai-edge-litert"
         ) from error
-    try:
+    document = about.of_tflite(path)
+    if document is None:
+        logging.warning(
+            "%s does not say that run_export.py wrote it: a damaged one may end the program. Open "
+            "it only if it is what its author made",
+            path,
+        )
+    with reading(path, "export the model again"):
         interpreter = Interpreter(str(path), num_threads=os.cpu_count())
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.float32:
         raise UserError(
@@ -46,6 +53,5 @@ def load(path: pathlib.Path) -> Predictor:
         interpreter.invoke()
         return interpreter.get_tensor(outputs[0]["index"])
 
-    document = about.of_tflite(path)
     options = about.predictor_options(document, path) if document is not None else {}
     return exported.predictor(predict, path, inputs[0]["shape"], outputs[0]["shape"], **options)

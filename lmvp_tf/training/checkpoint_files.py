@@ -13,14 +13,15 @@ from __future__ import annotations
 import pathlib
 import re
 import shutil
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import tensorflow as tf
 
 from lmvp_tf import files
 from lmvp_tf.errors import UserError, WriteError
-from lmvp_tf.files import LiteralName, file_sha256, read_json, sync, write_json, write_text
+from lmvp_tf.files import LiteralName, sync, write_json, write_text
+from lmvp_tf.readers import SHA256, file_sha256, read_json
 
 _NAME = re.compile(r"ckpt-(0|[1-9]\d{0,17})\.(index|json|data-\d+-of-\d+)")
 
@@ -28,7 +29,7 @@ _NAME = re.compile(r"ckpt-(0|[1-9]\d{0,17})\.(index|json|data-\d+-of-\d+)")
 class _Record(msgspec.Struct):
     """What ckpt-N.json holds: {name of a file: its SHA-256}."""
 
-    sha256: dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]]
+    sha256: dict[str, SHA256]
 
 
 class Found(NamedTuple):

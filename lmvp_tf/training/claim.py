@@ -17,15 +17,26 @@ from lmvp_tf import configs, settings
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import UserError, WriteError
-from lmvp_tf.files import read_json, write_json, write_text
+from lmvp_tf.files import write_json, write_text
+from lmvp_tf.readers import read_json
 from lmvp_tf.training import checkpoint, weights
 
 
-class _Data(msgspec.Struct):
+class Data(msgspec.Struct):
     """What data.json holds, of the Dataset that the run began with."""
 
     source: str
     fingerprint: str
+
+
+def read_data(workdir: pathlib.Path) -> Data:
+    """The data.json of a workdir.
+
+    Raises:
+      FileNotFoundError: it has none: its weights were published.
+      UserError: it is damaged.
+    """
+    return read_json(_data_file(workdir), Data)
 
 
 def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) -> Config:
@@ -59,7 +70,7 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
                 "give another --workdir, or the settings it was made with"
             )
     if videos and _data_file(workdir).exists():
-        data = read_json(_data_file(workdir), _Data)
+        data = read_data(workdir)
         if data.fingerprint != videos.fingerprint:
             raise UserError(
                 f"{workdir} was trained on other data ({data.source}) than what is found now "
@@ -88,7 +99,7 @@ def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> 
     try:
         _record_changes(config, workdir, step)
         write_json(_config_file(workdir), configs.to_dict(config))
-        data = _Data(videos.source, videos.fingerprint)
+        data = Data(videos.source, videos.fingerprint)
         write_json(_data_file(workdir), msgspec.to_builtins(data))
     except WriteError as error:
         if error.passing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -9,9 +10,8 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lmvp_tf.errors import UserError
-from lmvp_tf.files import read_bytes, told_by_name, write_text
-from lmvp_tf.settings import shown
+from lmvp_tf import readers
+from lmvp_tf.files import told_by_name, write_text
 
 Row = dict[str, Any]
 
@@ -72,7 +72,7 @@ def _columns(first: Iterable[str], rows: list[Row]) -> list[str]:
     return list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
 
 
-_MOST_BYTES = 2**30  # of a log.csv
+_ADVICE = "move it away, and the run goes on with a new one"
 
 
 def _read(path: pathlib.Path) -> list[Row]:
@@ -81,20 +81,14 @@ def _read(path: pathlib.Path) -> list[Row]:
     Raises:
       UserError: it is damaged.
     """
-    try:
-        text = read_bytes(path, _MOST_BYTES).decode("utf-8")
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
-        rows = [row for row in rows if None not in row and None not in row.values()]
+    with contextlib.suppress(FileNotFoundError), readers.reading(path, _ADVICE):
+        rows: list[Row] = [*readers.read_csv(path, _ADVICE)]
+        if rows and "step" not in rows[0]:
+            raise ValueError("it has no column step")
         for row in rows:
             _step(row)
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
-        reason = "no column step" if isinstance(error, KeyError) else shown(error)
-        raise UserError(
-            f"{path} is damaged ({reason}): move it away, and the run goes on with a new one"
-        ) from error
-    return rows
+        return rows
+    return []
 
 
 def _write(path: pathlib.Path, columns: list[str], rows: list[Row]) -> None:

@@ -15,7 +15,6 @@ import pathlib
 import tempfile
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Annotated
 
 import h5py
 import keras
@@ -23,13 +22,13 @@ import msgspec
 import numpy as np
 from absl import logging
 
+from lmvp_tf import hdf5, readers
 from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.files import atomic_path, read_bytes, read_json, write_json
+from lmvp_tf.files import atomic_path, write_json
 from lmvp_tf.models.predictor import VideoPredictor
 
 _RECORD = "trained.json"
 _OVERHEAD = 2**20  # bytes of an HDF5 file besides its arrays
-_MOST_OBJECTS = 10_000  # groups and arrays of an HDF5 file
 
 
 class Trained(typing.NamedTuple):
@@ -40,16 +39,13 @@ class Trained(typing.NamedTuple):
     cpu_seconds: float  # of all processor cores together; 0 where they were not counted
 
 
-_Seconds = Annotated[float, msgspec.Meta(ge=0)]
-
-
 class _Record(msgspec.Struct):
     """What trained.json holds: the fields of `Trained`, and {name of a file: its SHA-256}."""
 
-    step: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-    seconds: _Seconds
-    cpu_seconds: _Seconds = 0.0
-    sha256: dict[str, Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]] = {}
+    step: readers.Count
+    seconds: readers.Seconds
+    cpu_seconds: readers.Seconds = 0.0
+    sha256: dict[str, readers.SHA256] = {}
 
 
 def write(model: VideoPredictor, trained: Trained, folder: pathlib.Path) -> None:
@@ -81,7 +77,7 @@ def add_hashes(folder: pathlib.Path) -> None:
       FileNotFoundError, UserError: trained.json is missing or damaged.
       RunError: it cannot be written.
     """
-    record = read_json(folder / _RECORD, _Record)
+    record = readers.read_json(folder / _RECORD, _Record)
     record.sha256 = _hashes(folder.glob("*.weights.h5"))
     write_json(folder / _RECORD, msgspec.to_builtins(record))
 
@@ -131,7 +127,7 @@ def read(model: VideoPredictor, folder: pathlib.Path) -> Trained:
     """
     advice = "get the folder anew from where it came from"
     try:
-        record = read_json(folder / _RECORD, _Record, advice)
+        record = readers.read_json(folder / _RECORD, _Record, advice)
     except FileNotFoundError as error:
         raise UserError(f"{folder / _RECORD} is missing: {advice}") from error
     if not record.sha256:
@@ -144,11 +140,8 @@ def read(model: VideoPredictor, folder: pathlib.Path) -> Trained:
         path = folder / f"{name}.weights.h5"
         try:
             _load(part, path, record.sha256)
-        except Exception as error:  # a damaged file makes h5py and Keras raise nearly anything
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise UserError(
-                f"{path} cannot be read: it is missing, damaged, or of another model ({reason})"
-            ) from error
+        except FileNotFoundError as error:
+            raise UserError(f"{path} is missing: {advice}") from error
     return Trained(record.step, record.seconds, record.cpu_seconds)
 
 
@@ -156,46 +149,14 @@ def _load(part: keras.Model, path: pathlib.Path, hashes: Mapping[str, str]) -> N
     """Reads one file, after what it declares was looked at, and checks that all is finite."""
     numbers = sum(math.prod(variable.shape) for variable in part.variables)
     most = 8 * numbers + _OVERHEAD  # as float64
-    content = read_bytes(path, most)
-    if hashes and hashlib.sha256(content).hexdigest() != hashes.get(path.name):
-        raise ValueError(f"its SHA-256 is not the one in {_RECORD}")
-    with h5py.File(path) as file:  # Keras' own message about a damaged file is a page
-        _check_declared(file, most)
-    part.load_weights(path)
-    if strange := _not_finite(part):
-        raise ValueError(f"{strange} has a NaN or an infinity")
-
-
-def _check_declared(file: h5py.File, most: int) -> None:
-    """Refuses an HDF5 file that holds or declares what no weights are: nothing is read of it.
-
-    Links and storage outside of the file would have others read, and an array may declare any size.
-
-    Args:
-      file: the open file.
-      most: bytes of all arrays together.
-
-    Raises:
-      ValueError: with what it is.
-    """
-    waiting: list[h5py.Group] = [file]
-    seen, declared = 0, 0
-    while waiting:
-        group = waiting.pop()
-        for name in group:
-            seen += 1
-            if seen > _MOST_OBJECTS:  # hard links may go round in circles
-                raise ValueError(f"it has more than {_MOST_OBJECTS} groups and arrays")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{group.name}/{name} is a link to somewhere else")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                waiting.append(item)
-                continue
-            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
-                raise ValueError(f"{item.name} is no array of numbers")
-            if item.external or item.is_virtual:
-                raise ValueError(f"{item.name} is kept in another file")
-            declared += math.prod(item.shape or ()) * item.dtype.itemsize
-            if declared > most:
-                raise ValueError(f"its arrays are declared as {declared} bytes or more")
+    advice = "get it anew from where it came from, or it is of another model than the config"
+    with readers.reading(path, advice):
+        content = readers.read_bytes(path, most)
+        if hashes and hashlib.sha256(content).hexdigest() != hashes.get(path.name):
+            raise ValueError(f"its SHA-256 is not the one in {_RECORD}")
+    with hdf5.opened(path, advice) as file:
+        hdf5.check_arrays(file, most)
+    with readers.reading(path, advice):
+        part.load_weights(path)
+        if strange := _not_finite(part):
+            raise ValueError(f"{strange} has a NaN or an infinity")

@@ -137,7 +137,7 @@ def bomb(path):
 
 def test_an_npz_that_unfolds_without_end_is_refused(tmp_path):
     bomb(tmp_path / "digits.npz")
-    with pytest.raises(UserError, match=r"digits\.npz: not a readable .* unfolds to more than"):
+    with pytest.raises(UserError, match=r"digits\.npz cannot be read .* unfolds to more than"):
         mnist.load_digits(tmp_path / "digits.npz")
 
 
@@ -148,13 +148,13 @@ def test_an_npz_that_declares_absurd_arrays_is_refused(tmp_path):
     np.lib.format.write_array_header_1_0(header, shape)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x_train.npy", header.getvalue())
-    with pytest.raises(UserError, match=r"digits\.npz: not a readable .npz of MNIST digits"):
+    with pytest.raises(UserError, match=r"digits\.npz (is damaged|cannot be read)"):
         mnist.load_digits(path)
 
 
 def test_a_gzip_that_unfolds_without_end_is_refused(tmp_path):
     (tmp_path / (TRAIN_NAME + ".gz")).write_bytes(gzip.compress(bytes(300 * 2**20), 1))
-    with pytest.raises(UserError, match=r"gz: cannot be read .*unfolds to more than"):
+    with pytest.raises(UserError, match=r"gz cannot be read .*unfolds to more than"):
         mnist.load_digits(tmp_path)
 
 
@@ -177,7 +177,7 @@ IDX_DAMAGE = {
     "no header": (TEST_NAME, lambda data, test: data[:15], "15 bytes"),
     "magic of labels": (TEST_NAME, lambda data, test: idx(test, magic=0x801), "0x00000801"),
     "narrow": (TEST_NAME, lambda data, test: idx(test[:, :, 1:]), "[3, 28, 27]"),
-    "truncated gzip": (TEST_NAME + ".gz", lambda data, test: gzip.compress(data)[:-9], "read"),
+    "truncated gzip": (TEST_NAME + ".gz", lambda data, test: gzip.compress(data)[:-9], "damaged"),
     "no gzip": (TEST_NAME + ".gz", lambda data, test: data, "gzip"),
     "another name": ("digits", lambda data, test: data, f"no file {TEST_NAME}"),
 }

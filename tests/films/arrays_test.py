@@ -150,5 +150,5 @@ def test_a_damaged_npz_says_so(tmp_path):
     data = bytearray((tmp_path / "a.npz").read_bytes())
     data[2000] ^= 255
     (tmp_path / "a.npz").write_bytes(data)
-    with pytest.raises(UserError, match=r"a\.npz: damaged"):
+    with pytest.raises(UserError, match=r"a\.npz is damaged"):
         arrays.open_npz(tmp_path / "a.npz", "a")

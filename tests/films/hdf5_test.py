@@ -31,16 +31,16 @@ def test_the_last_two_axes_are_transposed(tmp_path, data):
     [
         (STORED, "other", "no dataset 'highway_L'; it has .'other'."),
         (STORED[:, 0], "highway_L", r"\[N, 1, W, H\]. Received: \(6, 16, 12\)"),
-        (STORED.astype(complex), "highway_L", "no brightness"),
+        (STORED.astype(complex), "highway_L", "no array of numbers"),
     ],
 )
 def test_other_layouts_are_refused(tmp_path, data, name, message):
     path = write(tmp_path / "train.h5", data, name)
-    with pytest.raises(UserError, match=rf"train\.h5: .*{message}"):
+    with pytest.raises(UserError, match=rf"train\.h5.* .*{message}"):
         open_hdf5(path, "train")[0].describe()
 
 
 def test_a_damaged_file_says_so(tmp_path):
     (tmp_path / "train.h5").write_text("no HDF5")
-    with pytest.raises(UserError, match=r"train\.h5: damaged or no HDF5 file"):
+    with pytest.raises(UserError, match=r"train\.h5 cannot be read"):
         open_hdf5(tmp_path / "train.h5", "train")

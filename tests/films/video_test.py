@@ -289,7 +289,7 @@ def _sound(path):
         (lambda path: path.touch(), "the file is empty"),
         (lambda path: path.write_text("hello"), "what is in it is of no known kind"),
         (_without_index, "moov atom not found: its index is missing"),
-        (_sound, "there are no pictures in it"),
+        (_sound, "no pictures in it"),
         (lambda path: None, "No such file or directory"),
     ],
 )

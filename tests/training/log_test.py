@@ -63,7 +63,7 @@ def test_no_other_log_leaves_it_as_it_is(tmp_path):
 def test_a_damaged_log_is_named_and_left_alone(tmp_path, content):
     path = tmp_path / "log.csv"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"log.csv is damaged \(.*\): move it away"):
+    with pytest.raises(UserError, match=r"log.csv is damaged or another file \(.*\): move it away"):
         log.Log(path, ["step"], 5)
     assert path.read_bytes() == content
 

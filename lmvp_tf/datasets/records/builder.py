@@ -1,20 +1,16 @@
 """Builds a data set of films: films -> frames -> segments -> TFRecord shards and dataset.json.
 
-A build works in a hidden folder inside its output folder. Only when everything is written are the
-shards moved to their places, between removing the old `dataset.json` and writing the new one: a
-folder with a `dataset.json` is a complete data set, whenever a build is interrupted.
+A folder with a `dataset.json` is a complete data set, whenever a build is interrupted: see
+`files.whole_folder`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,14 +21,13 @@ from lmvp_tf import files
 from lmvp_tf.datasets.records import contact_sheet, index, segments, splits, spool
 from lmvp_tf.datasets.records.index import SPLITS
 from lmvp_tf.datasets.records.tfrecords import SplitWriter
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import UserError
 from lmvp_tf.films.film import Film, shown
 from lmvp_tf.films.find import PathLike, open_films
 from lmvp_tf.films.options import FrameOptions
 
 SHEET = "contact_sheet.png"
 WINDOW = 6  # frames of the windows that the summary counts: 3 in, 3 out
-_STAGING = ".building-"
 _MANY = 20  # recordings: of more the summary shows the totals alone
 
 
@@ -96,11 +91,12 @@ def build_films(
     _refuse_other(output, parameters, options.overwrite)
     for film in films:  # before an hour is spent on the others
         options.frames.box(film.width, film.height, shown(film.path))
-    with _staging_folder(output) as staging:
-        recordings, writers, rows = _write_recordings(films, rule, staging, options)
-        contact_sheet.write(staging / SHEET, rows)
+    before = index.listed_shards(output) | {SHEET}
+    with files.whole_folder(output, index.FILE, before) as new:
+        recordings, writers, rows = _write_recordings(films, rule, new, options)
+        contact_sheet.write(new / SHEET, rows)
         content = _content(parameters, options.frames, recordings, writers)
-        _publish(staging, output, content)
+        files.write_json(new / index.FILE, content)
     return content
 
 
@@ -119,10 +115,8 @@ def _refuse_other(output: pathlib.Path, parameters: dict[str, Any], overwrite: b
     file = output / index.FILE
     if overwrite or not file.exists():
         return
-    try:
-        found = json.loads(file.read_text(encoding="utf-8")).get("parameters", {})
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{file}: damaged; --overwrite replaces the data set") from error
+    advice = "--overwrite replaces the data set"
+    found = index.read_parameters(output, advice)
     other = [key for key in parameters if parameters[key] != found.get(key)]
     if other:
         key = other[0]
@@ -132,28 +126,14 @@ def _refuse_other(output: pathlib.Path, parameters: dict[str, Any], overwrite: b
         )
 
 
-@contextlib.contextmanager
-def _staging_folder(output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder inside `output`, gone afterwards; an interrupted build's goes first."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for leftover in output.glob(f"{_STAGING}*"):
-            shutil.rmtree(leftover)
-        folder = tempfile.TemporaryDirectory(prefix=_STAGING, dir=output)
-    except OSError as error:
-        raise RunError(f"cannot write to {output}: {error.strerror}") from error
-    with folder as name:
-        yield pathlib.Path(name)
-
-
 def _write_recordings(
-    films: list[Film], rule: splits.SplitRule, staging: pathlib.Path, options: BuildOptions
+    films: list[Film], rule: splits.SplitRule, folder: pathlib.Path, options: BuildOptions
 ) -> tuple[list[dict[str, Any]], dict[str, SplitWriter], list[Image.Image]]:
     """Reads each film and writes its frames to the shards of their splits."""
     recordings, rows, before = [], [], 0
     pictured = contact_sheet.shown(len(films))
-    writers = {split: SplitWriter(staging, split) for split in SPLITS}
-    with spool.open_file(staging) as file, _progress(len(films), options.progress) as progress:
+    writers = {split: SplitWriter(folder, split) for split in SPLITS}
+    with spool.open_file(folder) as file, _progress(len(films), options.progress) as progress:
         for number, film in enumerate(films):
             recording = spool.Spool(film, options.frames, file, progress(film, options.frames))
             assigned = rule.assign(film.name, recording.numbers, before)
@@ -252,30 +232,6 @@ def _content(
             for split, writer in writers.items()
         },
     }
-
-
-def _publish(staging: pathlib.Path, output: pathlib.Path, content: dict[str, Any]) -> None:
-    """Moves a finished build to its place; dataset.json goes first and comes last."""
-    new = [shard["file"] for shard in content["shards"]]
-    try:
-        stale = _listed_shards(output / index.FILE) - set(new)
-        (output / index.FILE).unlink(missing_ok=True)
-        for file in [*new, SHEET]:
-            (staging / file).replace(output / file)
-        for file in stale:
-            (output / file).unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {output}: {error.strerror}") from error
-    files.write_json(output / index.FILE, content)
-
-
-def _listed_shards(path: pathlib.Path) -> set[str]:
-    """Names of the shards of a dataset.json; none where it is missing or damaged."""
-    try:
-        shards = json.loads(path.read_text(encoding="utf-8"))["shards"]
-        return {pathlib.Path(shard["file"]).name for shard in shards}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return set()
 
 
 def summary(content: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from lmvp_tf.datasets.records import tfrecords
 from lmvp_tf.datasets.records.index import Index
 from lmvp_tf.datasets.records.tfrecords import BadRecord, Shard
 from lmvp_tf.errors import UserError
-from lmvp_tf.files import file_sha256
+from lmvp_tf.readers import file_sha256
 
 Integers = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
@@ -162,6 +163,7 @@ def _read_shard(index: Index, shard: Shard, skip_corrupt: bool) -> Iterator[tupl
     file = index.path / shard.file
     count = 0
     try:
+        tfrecords.open_shard(file).close()
         intact = file_sha256(file) == shard.sha256
         for i, record in enumerate(tfrecords.read_shard(file, index.shape)):
             count = i + 1
@@ -181,7 +183,8 @@ def _read_shard(index: Index, shard: Shard, skip_corrupt: bool) -> Iterator[tupl
 
 def _check_size(path: pathlib.Path, shard: Shard, skip_corrupt: bool) -> None:
     try:
-        size = path.stat().st_size
+        with tfrecords.open_shard(path) as file:
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         _complain(f"{path}: {error.strerror}", skip_corrupt)
         return

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from lmvp_tf.datasets.records import tfrecords
-from lmvp_tf.datasets.records.tfrecords import Run, Shape, Shard
-from lmvp_tf.errors import UserError
-from lmvp_tf.films.options import FrameOptions
+from lmvp_tf.datasets.records.tfrecords import Few, FileName, Run, Shape, Shard, SplitName
+from lmvp_tf.errors import UserError, one_line
+from lmvp_tf.films.options import LARGEST, FrameOptions
+from lmvp_tf.readers import SHA256, Count, read_json, reading
 
 FILE = "dataset.json"
 FORMAT = "lmvp_tf video"
@@ -37,8 +38,8 @@ class Recording:
       fps: kept frames per second; 0 where the film knows no time.
     """
 
-    name: str
-    fps: float
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    fps: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +97,6 @@ def films_to_json(options: FrameOptions) -> dict[str, Any]:
     }
 
 
-def _films_from_json(values: dict[str, Any]) -> FrameOptions:
-    crop = values["crop"]
-    return FrameOptions(**{**values, "crop": crop if isinstance(crop, str) else tuple(crop)})
-
-
 def read(path: pathlib.Path, how_to_build: str) -> Index:
     """Reads a dataset.json.
 
@@ -114,56 +110,145 @@ def read(path: pathlib.Path, how_to_build: str) -> Index:
     file = path / FILE
     if not file.exists():
         raise UserError(f"no data set in {path}: build it by {how_to_build}")
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: damaged ({error}): build the data set again") from error
-    version = (values.get("format"), values.get("version")) if isinstance(values, dict) else None
+    values: Any = read_json(file, Any, _ADVICE, _MOST_BYTES)
+    values = values if isinstance(values, dict) else {}
+    version = values.get("format"), values.get("version")
     readers = {(FORMAT, VERSION): _read_new, (_OLD_FORMAT, _OLD_VERSION): _read_old}
-    if version is None or version[0] not in (FORMAT, _OLD_FORMAT):
+    if version[0] not in (FORMAT, _OLD_FORMAT):
         raise UserError(f"{file}: not the index of a data set of films")
-    if version not in readers:
+    if not isinstance(version[1], int) or version not in readers:
         raise UserError(
-            f"{file}: version {version[1]} of {version[0]}, this program reads version {VERSION}: "
-            f"update the program, or build the data set anew by {how_to_build}"
+            f"{file}: version {one_line(version[1])} of {version[0]}, this program reads version "
+            f"{VERSION}: update the program, or build the data set anew by {how_to_build}"
         )
+    with reading(file, _ADVICE):
+        index = readers[version](path, values)
+        _check(index)
+    return index
+
+
+class _Parameters(msgspec.Struct):
+    parameters: dict[str, Any] = {}
+
+
+def read_parameters(path: pathlib.Path, advice: str) -> dict[str, Any]:
+    """What the builder of a data set was asked for.
+
+    Raises:
+      FileNotFoundError: there is no data set.
+      UserError: its dataset.json is damaged.
+    """
+    return read_json(path / FILE, _Parameters, advice, _MOST_BYTES).parameters
+
+
+def listed_shards(path: pathlib.Path) -> set[str]:
+    """Names of the shards of a data set; none where it is missing or damaged."""
     try:
-        return readers[version](path, values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{file}: damaged ({error}): build the data set again") from error
+        return {shard.file for shard in read_json(path / FILE, _Listed, most=_MOST_BYTES).shards}
+    except (OSError, UserError):
+        return set()
+
+
+class _ListedShard(msgspec.Struct):
+    file: FileName
+
+
+class _Listed(msgspec.Struct):
+    shards: list[_ListedShard]
+
+
+_ADVICE = "build the data set again"
+_MOST_BYTES = 2**28  # of a dataset.json: 100,000 recordings have a sixth of it
+_Positive = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+_Side = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
+
+
+class _Reading(msgspec.Struct):
+    """How films were read, whatever the frames' size."""
+
+    channels: Literal[1, 3]
+    crop: Literal["centre", "none"] | tuple[Few, Few, _Positive, _Positive]
+    stride: _Positive
+    fps: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None
+
+    def options(self, height: int, width: int) -> FrameOptions:
+        return FrameOptions(height, width, self.crop, self.channels, self.stride, self.fps)
+
+
+class _Films(_Reading, kw_only=True):
+    height: _Side
+    width: _Side
+
+
+class _New(msgspec.Struct):
+    films: _Films
+    recordings: list[Recording]
+    shards: list[Shard]
+    runs: dict[str, list[tuple[Few, Few, Few, Few, Count, Count]]]
 
 
 def _read_new(path: pathlib.Path, values: dict[str, Any]) -> Index:
-    shards = [Shard(**entry) for entry in values["shards"]]
+    found = msgspec.convert(values, _New)
     return Index(
         path,
-        _films_from_json(values["films"]),
-        [Recording(entry["name"], entry["fps"]) for entry in values["recordings"]],
-        {split: [shard for shard in shards if shard.split == split] for split in SPLITS},
-        {split: [Run(*row) for row in values["runs"][split]] for split in SPLITS},
+        found.films.options(found.films.height, found.films.width),
+        found.recordings,
+        {split: [shard for shard in found.shards if shard.split == split] for split in SPLITS},
+        {split: [Run(*row) for row in found.runs[split]] for split in SPLITS},
     )
+
+
+class _OldFilms(_Reading, kw_only=True):
+    size: _Side
+
+
+class _OldShard(msgspec.Struct):
+    file: FileName
+    split: SplitName
+    frames: Few
+    sha256: SHA256
+    clip: str
+    segment: Few
+
+
+class _Old(msgspec.Struct):
+    parameters: _OldFilms
+    clips: list[Recording]
+    shards: list[_OldShard]
 
 
 def _read_old(path: pathlib.Path, values: dict[str, Any]) -> Index:
     """Version 1 of "lmvp_tf highway": where the records begin is looked up in the shards."""
-    parameters = dict(values["parameters"])
-    kept = {key: parameters[key] for key in ("channels", "crop", "stride", "fps")}
-    films = _films_from_json(
-        {"height": parameters["size"], "width": parameters["size"], **kept},
-    )
-    recordings = [Recording(entry["name"], entry["fps"]) for entry in values["clips"]]
-    names = {recording.name: i for i, recording in enumerate(recordings)}
+    found = msgspec.convert(values, _Old)
+    side = found.parameters.size
+    names = {recording.name: i for i, recording in enumerate(found.clips)}
     shards: dict[str, list[Shard]] = {split: [] for split in SPLITS}
     runs: dict[str, list[Run]] = {split: [] for split in SPLITS}
-    for entry in values["shards"]:
-        split, file = entry["split"], path / entry["file"]
-        lengths = _lengths(file, entry["frames"])
-        size = sum(lengths)
-        shard = Shard(entry["file"], split, entry["frames"], size, entry["sha256"])
-        origin = len(shards[split]), names[entry["clip"]], entry["segment"]
-        runs[split] += _runs(origin, lengths)
+    for entry in found.shards:
+        split = entry.split
+        lengths = _lengths(path / entry.file, entry.frames)
+        shard = Shard(entry.file, split, entry.frames, sum(lengths), entry.sha256)
+        runs[split] += _runs((len(shards[split]), names[entry.clip], entry.segment), lengths)
         shards[split].append(shard)
-    return Index(path, films, recordings, shards, runs)
+    return Index(path, found.parameters.options(side, side), found.clips, shards, runs)
+
+
+def _check(index: Index) -> None:
+    """Refuses runs that cannot be where they are said to be.
+
+    Raises:
+      ValueError: with what is wrong.
+    """
+    for split in SPLITS:
+        shards, frames = index.shards[split], [0] * len(index.shards[split])
+        for run in index.runs[split]:
+            if run.shard >= len(shards) or run.recording >= len(index.recordings):
+                raise ValueError(f"{split} has frames of a shard or recording that is not there")
+            if run.offset + run.frames * run.length > shards[run.shard].bytes:
+                raise ValueError(f"{split} has frames behind the end of {shards[run.shard].file}")
+            frames[run.shard] += run.frames
+        if frames != [shard.frames for shard in shards]:
+            raise ValueError(f"the frames of {split} are not as many as its shards have")
 
 
 def _lengths(file: pathlib.Path, frames: int) -> list[int]:

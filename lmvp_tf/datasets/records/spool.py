@@ -7,6 +7,7 @@ its end. So frames go to disk as they come, and memory holds a few numbers of ea
 from __future__ import annotations
 
 import pathlib
+import tempfile
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -61,7 +62,7 @@ class Spool:
             try:
                 file.write(np.ascontiguousarray(frame.pixels).data)
             except OSError as error:
-                raise RunError(f"cannot write {file.name}: {error.strerror}") from error
+                raise RunError(f"cannot keep the frames of a film: {error.strerror}") from error
             changes.add(frame.pixels)
             if frame.gap:
                 gaps.append(len(numbers))
@@ -83,5 +84,5 @@ class Spool:
 
 
 def open_file(folder: pathlib.Path) -> BinaryIO:
-    """A file for spools, one after the other."""
-    return (folder / "frames.raw").open("w+b")
+    """A file without a name for spools, one after the other, on the disk of a folder."""
+    return tempfile.TemporaryFile(dir=folder)

@@ -7,25 +7,32 @@ ones compress by less than half; one frame, so that damage costs no more than th
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import pathlib
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, BinaryIO
 
 import google_crc32c
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from lmvp_tf.errors import RunError
-from lmvp_tf.files import file_sha256
+from lmvp_tf.readers import SHA256, Count, file_sha256, open_file
 
 SHARD_BYTES = 64 * 2**20  # a shard is closed when it has so many
 HEADER, FOOTER = 12, 4  # bytes around a record
 
 Pixels = npt.NDArray[np.uint8]
 Shape = tuple[int, int, int]
+Few = Annotated[int, msgspec.Meta(ge=0, le=2**24)]  # frames of a shard, recordings, segments
+SplitName = Annotated[str, msgspec.Meta(pattern="^(train|validation|test)$")]
+# In the data set's folder: nothing outside of it is read.
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\x00][^/\\\x00]*$", max_length=255)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +47,11 @@ class Shard:
       sha256: of the file, in hex.
     """
 
-    file: str
-    split: str
-    frames: int
-    bytes: int
-    sha256: str
+    file: FileName
+    split: SplitName
+    frames: Few
+    bytes: Count
+    sha256: SHA256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +166,17 @@ def _integer(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
 
 
+def open_shard(path: pathlib.Path) -> BinaryIO:
+    """A shard, open for reading: a regular file in its own folder, or nothing is read.
+
+    Raises:
+      OSError: it is something else, a link to elsewhere, or cannot be read.
+    """
+    if path.resolve().parent != path.parent.resolve():
+        raise OSError(errno.EINVAL, "a link to another folder")
+    return open_file(path)
+
+
 def read_shard(path: pathlib.Path, shape: Shape) -> Iterator[Pixels | BadRecord]:
     """Reads the records of a shard one by one.
 
@@ -170,16 +188,20 @@ def read_shard(path: pathlib.Path, shape: Shape) -> Iterator[Pixels | BadRecord]
       uint8 [H, W, C] of each record, or a BadRecord in its place. A record whose length is damaged
       or cut off ends the shard: where the next begins is unknown.
     """
-    with path.open("rb") as file:
+    with open_shard(path) as file:
+        left = os.fstat(file.fileno()).st_size
         while header := file.read(HEADER):
+            left -= HEADER
             try:
-                body = file.read(_body_length(header) + FOOTER)
+                length = _body_length(header) + FOOTER
             except BadRecord as error:
                 yield error
                 return
-            if len(body) < _body_length(header) + FOOTER:
+            left -= length
+            if left < 0:
                 yield BadRecord("the file ends inside it")
                 return
+            body = file.read(length)
             try:
                 yield decode(header + body, shape)
             except BadRecord as error:
@@ -193,7 +215,7 @@ def record_lengths(path: pathlib.Path) -> list[int]:
       OSError: the file cannot be read.
     """
     lengths = []
-    with path.open("rb") as file:
+    with open_shard(path) as file:
         while len(header := file.read(HEADER)) == HEADER:
             try:
                 lengths.append(HEADER + _body_length(header) + FOOTER)

@@ -11,8 +11,9 @@ from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.compare.run_names import run_names
-from lmvp_tf.evaluation.evaluate import results
-from lmvp_tf.evaluation.evaluate.results import Document, Values
+from lmvp_tf.evaluation.evaluate import stored
+from lmvp_tf.evaluation.evaluate.results import DOCUMENT, Document, Values
+from lmvp_tf.evaluation.evaluate.stored import Stored
 from lmvp_tf.evaluation.evaluate.workdir import evaluate_workdir
 from lmvp_tf.evaluation.options import EvaluationOptions, evaluation_folder, test_setting
 from lmvp_tf.training.checkpoint import newest_step
@@ -108,43 +109,53 @@ def read_runs(found: list[Candidate], options: EvaluationOptions, videos: Datase
     folders = [
         evaluation_folder(run.workdir, run.config, run.setting, options, videos) for run in found
     ]
-    documents = [results.read(folder) for folder in folders]
+    there = [stored.read(folder) for folder in folders]
     if options.num_sequences is None:
-        counts = (document["num_sequences"] for document in documents if document)
+        counts = (evaluation.document["num_sequences"] for evaluation in there if evaluation)
         options = dataclasses.replace(options, num_sequences=next(counts, None))
     evaluated = [
-        _evaluated(run, folder, document, options)
-        for run, folder, document in zip(found, folders, documents, strict=True)
+        _evaluated(run, folder, evaluation, options)
+        for run, folder, evaluation in zip(found, folders, there, strict=True)
     ]
-    _check_same_test(found, evaluated)
+    documents = [evaluation.document for evaluation in evaluated]
+    _check_same_test(found, documents)
     names = run_names(
         {run.workdir: run.config for run in found},
-        {r.workdir for r, d in zip(found, evaluated, strict=True) if d["parameters"]["total"]},
+        {r.workdir for r, d in zip(found, documents, strict=True) if d["parameters"]["total"]},
     )
     return [
-        Run(run.workdir, name, run.config, run.setting, document, results.read_values(folder))
-        for run, name, document, folder in zip(found, names, evaluated, folders, strict=True)
+        Run(run.workdir, name, run.config, run.setting, evaluation.document, evaluation.values)
+        for run, name, evaluation in zip(found, names, evaluated, strict=True)
     ]
 
 
 def _evaluated(
-    run: Candidate, folder: pathlib.Path, document: Document | None, options: EvaluationOptions
-) -> Document:
-    """The document itself, or that of a new evaluation where it is not of the run's last step."""
+    run: Candidate, folder: pathlib.Path, there: Stored | None, options: EvaluationOptions
+) -> Stored:
+    """What is there, or a new evaluation where it is not of the run's last step.
+
+    Raises:
+      UserError: it is of another model.
+    """
     newest = newest_step(run.workdir)
-    if document and newest not in (None, document["step"]):
-        reason = f"was trained on since its evaluation at step {document['step']}"
-    elif document:
-        return document
-    elif (folder / "metrics.json").exists():
+    if there and there.document["model"] != run.config.model_name:
+        raise UserError(
+            f"{folder} is an evaluation of {there.document['model']} and {run.workdir} is a run of "
+            f"{run.config.model_name}: remove the one that is in the wrong place"
+        )
+    if there and newest not in (None, there.document["step"]):
+        reason = f"was trained on since its evaluation at step {there.document['step']}"
+    elif there:
+        return there
+    elif (folder / DOCUMENT).exists():
         reason = "has an evaluation by an older program"
     else:
         reason = "was not evaluated yet"
     print(f"{run.workdir} {reason}: it is evaluated first.")
     evaluate_workdir(run.workdir, options)
-    document = results.read(folder)
-    assert document, f"{folder} holds what was just written"
-    return document
+    made = stored.read(folder)
+    assert made, f"{folder} holds what was just written"
+    return made
 
 
 def _check_same_test(found: list[Candidate], documents: list[Document]) -> None:
@@ -157,6 +168,11 @@ def _check_same_test(found: list[Candidate], documents: list[Document]) -> None:
                 f"{_describe_test(first)}; {_describe_test(document)}): evaluate one of them "
                 f"as the other, by python run_eval.py --workdir={run.workdir} "
                 f"--num_sequences={first['num_sequences']} with the same data"
+            )
+        if document.get("per_clip", {}).keys() != first.get("per_clip", {}).keys():
+            raise UserError(
+                f"{found[0].workdir} and {run.workdir} were evaluated on other recordings: "
+                f"evaluate again by python run_eval.py --workdir={run.workdir}"
             )
 
 

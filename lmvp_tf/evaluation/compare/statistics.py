@@ -67,6 +67,7 @@ def _resampled_means(
 ) -> npt.NDArray[np.float64]:
     """Means of values [N, K] over resamples of the N sequences: [R, K]."""
     total = len(values)
+    block = min(block, total)
     means = []
     for start in range(0, resamples, _CHUNK):
         rows = min(_CHUNK, resamples - start)

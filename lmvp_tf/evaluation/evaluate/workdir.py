@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from lmvp_tf import configs
+from lmvp_tf import configs, manifest
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import dataset_class, open_dataset
@@ -29,7 +29,8 @@ from lmvp_tf.evaluation.evaluate.measure import measure
 from lmvp_tf.evaluation.evaluate.results import Document
 from lmvp_tf.evaluation.evaluate.test_set import TestSet
 from lmvp_tf.evaluation.options import EvaluationOptions, evaluation_folder, test_setting
-from lmvp_tf.files import write_text
+from lmvp_tf.evaluation.training_log import read_columns
+from lmvp_tf.files import whole_folder, write_text
 from lmvp_tf.metrics import registry
 from lmvp_tf.metrics.accumulator import suitable
 from lmvp_tf.models.predictor import VideoPredictor
@@ -51,7 +52,8 @@ def evaluate_workdir(workdir: pathlib.Path, options: EvaluationOptions | None = 
     """Evaluates a run on the test set.
 
     Writes metrics.json, per_step.csv, per_sequence.npz, table.txt, predictions.png (the paper's
-    Figure 2 or 3), per_step.png (its Figure 5), training.png and predictions.gif.
+    Figure 2 or 3), per_step.png (its Figure 5), training.png, predictions.gif and sha256.json. They
+    appear together, in the place of those of an earlier evaluation.
 
     Args:
       workdir: what run_train.py wrote.
@@ -87,6 +89,9 @@ def _evaluate(
 ) -> Evaluation:
     config = configs.load(workdir / "config.json")
     setting = test_setting(config, options)
+    log = workdir / "log.csv"
+    if log.exists():
+        read_columns(log)  # before an hour is spent, should it be damaged
     model, trained = load_trained(workdir, config, distribution)
     videos = open_dataset(setting)
     folder = elsewhere or evaluation_folder(workdir, config, setting, options, videos)
@@ -110,12 +115,14 @@ def _evaluate(
         **results.results(accumulators, config.model_name, test.recordings),
         "config": configs.to_dict(setting),
     }
-    results.write(folder, document, accumulators)
-    _write_pictures(folder, systems[config.model_name], test.examples, document)
-    if (workdir / "log.csv").exists():
-        curves.training_curves(workdir / "log.csv", folder / "training.png")
     table = tables.evaluation_table(document)
-    write_text(folder / "table.txt", table + "\n")
+    with whole_folder(folder, results.DOCUMENT, manifest.listed(folder)) as new:
+        results.write(new, document, accumulators)
+        _write_pictures(new, systems[config.model_name], test.examples, document)
+        if log.exists():
+            curves.training_curves(log, new / "training.png")
+        write_text(new / "table.txt", table + "\n")
+        manifest.write(new)
     return Evaluation(table, folder)
 
 

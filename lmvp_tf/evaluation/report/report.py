@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from lmvp_tf import manifest
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import UserError
@@ -21,7 +22,7 @@ from lmvp_tf.evaluation.evaluate.measure import checked_prediction
 from lmvp_tf.evaluation.evaluate.test_set import TestSet
 from lmvp_tf.evaluation.options import EvaluationOptions
 from lmvp_tf.evaluation.report import markup, page
-from lmvp_tf.files import write_json, write_text
+from lmvp_tf.files import whole_folder, write_json, write_text
 from lmvp_tf.training.checkpoint import load_trained
 
 _EXAMPLES = 2
@@ -37,7 +38,7 @@ def make_report(
 
     Writes index.html, which holds everything and needs no other file; report.md with the pictures
     examples.png (the paper's Figures 2 to 4), film.gif, per_step.png (Figure 5) and validation.png;
-    and report.json with every value.
+    report.json with every value; and sha256.json. They appear together.
 
     Args:
       workdirs: folders written by run_train.py.
@@ -64,13 +65,15 @@ def make_report(
     inputs, truth = np.split(test.examples, [document["num_inputs"]], axis=1)
     predictions = predict_examples(runs, inputs, truth)
     smooth = videos.smooth
-    prediction_figure(inputs, truth, predictions, folder / "examples.png", smooth=smooth)
-    film(inputs, truth, predictions, folder / "film.gif", smooth=smooth)
-    _draw_curves(document, folder)
     laid_out = page.page(document)
-    write_json(folder / "report.json", document)
-    write_text(folder / "report.md", markup.to_markdown(laid_out))
-    write_text(folder / "index.html", markup.to_html(laid_out, folder))
+    with whole_folder(folder, "index.html", manifest.listed(folder)) as new:
+        prediction_figure(inputs, truth, predictions, new / "examples.png", smooth=smooth)
+        film(inputs, truth, predictions, new / "film.gif", smooth=smooth)
+        _draw_curves(document, new)
+        write_json(new / "report.json", document)
+        write_text(new / "report.md", markup.to_markdown(laid_out))
+        write_text(new / "index.html", markup.to_html(laid_out, new))
+        manifest.write(new)
     return page.text_table(document)
 
 

@@ -15,7 +15,6 @@ import math
 import pathlib
 import re
 import shutil
-import zipfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,13 +24,14 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.compiler.xla.service import hlo_pb2
 
-from lmvp_tf import configs, settings
+from lmvp_tf import configs
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import RunError, UserError, one_line
 from lmvp_tf.files import atomic_path, write_json
 from lmvp_tf.locks import only_writer
+from lmvp_tf.readers import read_npz
 from lmvp_tf.training import claim, log
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, newest_step
 from lmvp_tf.training.graphs import compiled_steps
@@ -177,22 +177,11 @@ _OVERHEAD = 2**16  # bytes of an array in an archive besides its numbers
 
 def _read_state(path: pathlib.Path, named: Mapping[str, tf.Variable]) -> Arrays:
     """The arrays of the npz: one for each of the variables, of its shape and kind, and no other."""
+    most = sum(8 * math.prod(variable.shape) + _OVERHEAD for variable in named.values())
     try:
-        with zipfile.ZipFile(path) as archive:
-            declared = {info.filename: info.file_size for info in archive.infolist()}
-        most = {f"{n}.npy": 8 * math.prod(v.shape) + _OVERHEAD for n, v in named.items()}
-        if any(size > most.get(file, 0) for file, size in declared.items()):
-            wrong = [file.removesuffix(".npy") for file in declared if file not in most]
-            wrong += [n for n in named if declared.get(f"{n}.npy", 0) > most[f"{n}.npy"]]
-            raise _unfit(path, wrong, named)
-        with np.load(path) as saved:
-            values = {name: saved[name] for name in saved.files}
-    except UserError:
-        raise
-    except Exception as error:  # a damaged archive makes NumPy raise nearly anything
-        raise UserError(
-            f"{path} cannot be read as the state of a run: {settings.shown(error)}"
-        ) from error
+        values = read_npz(path, most)
+    except FileNotFoundError as error:
+        raise UserError(f"there is no {path}") from error
     wrong = [
         name
         for name, variable in named.items()
@@ -202,15 +191,11 @@ def _read_state(path: pathlib.Path, named: Mapping[str, tf.Variable]) -> Arrays:
     ]
     wrong += [name for name in values if name not in named]
     if wrong:
-        raise _unfit(path, wrong, named)
+        raise UserError(
+            f"{path} is the state of another model or run: {len(wrong)} of {len(named)} variables "
+            f"do not fit, the first is {one_line(wrong[0])}"
+        )
     return values
-
-
-def _unfit(path: pathlib.Path, wrong: list[str], named: Mapping[str, tf.Variable]) -> UserError:
-    return UserError(
-        f"{path} is the state of another model or run: {len(wrong)} of {len(named)} variables do "
-        f"not fit, the first is {settings.shown(wrong[0])}"
-    )
 
 
 def state_variables(state: TrainState) -> dict[str, tf.Variable]:

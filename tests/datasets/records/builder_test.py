@@ -13,7 +13,7 @@ from PIL import Image
 
 from lmvp_tf.datasets.records import builder, reader, tfrecords
 from lmvp_tf.datasets.records.builder import BuildOptions, build
-from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.errors import UserError
 from lmvp_tf.films.options import FrameOptions
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "data" / "build_highway.py"
@@ -169,7 +169,7 @@ def test_overwriting_leaves_no_shard_of_the_old_dataset(source, output):
 def test_a_damaged_index_is_replaced_only_when_asked(source, output):
     output.mkdir()
     (output / "dataset.json").write_text("{")
-    with pytest.raises(UserError, match="damaged; --overwrite replaces"):
+    with pytest.raises(UserError, match="dataset.json is damaged .*: --overwrite replaces"):
         build([source], output, options())
     build([source], output, options(overwrite=True))
     assert len(reader.open_records(output).splits["train"].frames) == 40
@@ -184,7 +184,7 @@ def test_an_interrupted_build_leaves_nothing_behind(source, output, monkeypatch)
         patch.setattr(builder.contact_sheet, "write", interrupt)
         with pytest.raises(KeyboardInterrupt):
             build([source], output, options())
-    assert contents(output) == {}
+    assert not output.exists()
     build([source], output, options())
     assert len(reader.open_records(output).splits["train"].frames) == 40
 
@@ -198,27 +198,22 @@ def test_an_interrupted_build_leaves_the_old_dataset_whole(source, output, monke
     assert contents(output) == before
 
 
-def test_without_its_index_a_dataset_does_not_open(source, output, monkeypatch):
+def test_a_build_that_ends_at_its_last_file_leaves_the_old_data_set(source, output, monkeypatch):
     build([source], output, options())
+    before = contents(output)
     monkeypatch.setattr(builder.files, "write_json", interrupt)  # the very last write
     with pytest.raises(KeyboardInterrupt):
         build([source], output, options("paper", overwrite=True))
-    with pytest.raises(UserError, match="no data set in"):
-        reader.open_records(output)
+    assert contents(output) == before
+    assert [path for path in output.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_what_a_killed_build_left_is_removed(source, output):
-    leftover = output / ".building-xyz"
-    leftover.mkdir(parents=True)
-    (leftover / "train-00000.tfrecord").write_text("half")
-    build([source], output, options())
-    assert not leftover.exists()
-
-
-def test_an_output_that_cannot_be_written_is_a_run_error(source, tmp_path):
+def test_a_file_in_the_place_of_the_output_is_refused(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RunError, match="cannot write"):
+    with pytest.raises(UserError, match="file is a file: give a folder"):
         build([source], tmp_path / "file", options())
+    with pytest.raises(UserError, match="file is a file: give a folder"):
+        build([source], tmp_path / "file" / "folder", options())
 
 
 def test_no_input_is_an_error(output):

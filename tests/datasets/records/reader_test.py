@@ -352,8 +352,11 @@ def test_without_a_dataset_the_message_says_how_to_build_one(tmp_path):
         ("{", "damaged .* build the data set again"),
         ("[]", "not the index of a data set of films"),
         ('{"format": "lmvp_tf video", "version": 99}', "version 99 .* reads version 1"),
-        ('{"format": "lmvp_tf video", "version": 1}', "damaged .'shards'."),
-        ('{"format": "lmvp_tf highway", "version": 1}', "damaged .'parameters'."),
+        ('{"format": "lmvp_tf video", "version": 1}', "damaged .* missing required field `films`"),
+        (
+            '{"format": "lmvp_tf highway", "version": 1}',
+            "damaged .* required field `parameters`",
+        ),
     ],
 )
 def test_a_damaged_index_is_refused(path, text, message):

@@ -202,7 +202,7 @@ def test_runs_evaluated_on_other_sequences_are_refused(tmp_path, other):
 def test_a_damaged_evaluation_is_named_with_what_to_do(tmp_path, name):
     workdir = _workdir(tmp_path / "a")
     (workdir / "eval" / name).write_bytes(b"{")
-    with pytest.raises(UserError, match=rf"eval/{name} cannot be read .*: evaluate again by"):
+    with pytest.raises(UserError, match=rf"eval/{name} is damaged .*: evaluate again by"):
         _read_runs([workdir])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lmvp_tf import configs
-from lmvp_tf.evaluation.evaluate import floors, results
+from lmvp_tf.evaluation.evaluate import floors, results, stored
 from lmvp_tf.evaluation.evaluate.measure import measure
 from lmvp_tf.metrics.registry import computed
 from lmvp_tf.presets import named
@@ -67,7 +67,7 @@ def test_without_training_data_there_is_no_mean_image(accumulators):
 
 def test_written_results_read_back(accumulators, document, tmp_path):
     results.write(tmp_path, document, accumulators)
-    assert results.read(tmp_path) == {"train_cpu_seconds": 0.0, **document}
+    assert stored.read(tmp_path).document == {"train_cpu_seconds": 0.0, **document}
     with (tmp_path / "per_step.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["system", "step", *computed()]
@@ -80,7 +80,7 @@ def test_written_results_read_back(accumulators, document, tmp_path):
     assert len(rows) == 4 * 3
     assert [float(row["psnr"]) for row in rows[:3]] == document["per_step"]["psnr"]
     assert rows[0]["bce"] == ""
-    values = results.read_values(tmp_path)
+    values = stored.read(tmp_path).values
     assert values["zeros"]["mse"].shape == (4, 3)
     assert values["lmvp"]["ssim_tf"].mean() == pytest.approx(document["metrics"]["ssim_tf"])
     assert "bce" not in values["lmvp"]
@@ -98,7 +98,7 @@ def test_a_file_from_before_a_metric_lacks_its_values(accumulators, document, tm
         for name in ("mae_per_frame", "ratio"):
             del means[name]
     (tmp_path / "metrics.json").write_text(json.dumps(old))
-    read = results.read(tmp_path)
+    read = stored.read(tmp_path).document
     assert read["metrics"]["mae_per_frame"] is None
     assert read["per_clip"]["b"]["floors"]["zeros"]["per_step"]["mae_per_frame"] is None
     assert read["metrics"]["ratio"] == document["metrics"]["ratio"]  # follows from what is there
@@ -110,4 +110,4 @@ def test_a_file_from_before_a_metric_lacks_its_values(accumulators, document, tm
 def test_a_file_without_what_a_report_needs_counts_as_none(accumulators, document, tmp_path):
     del document["overlap"]
     results.write(tmp_path, document, accumulators)
-    assert results.read(tmp_path) is None
+    assert stored.read(tmp_path) is None
