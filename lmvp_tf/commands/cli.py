@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 from absl import app, flags, logging
 
-from lmvp_tf import runtime
+from lmvp_tf import runtime, stopping
 from lmvp_tf.errors import RunError, UserError, WorkerLost
 
 runtime.prepare()  # here, for a program may import TensorFlow right after this module
@@ -20,23 +22,28 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main(argv)` as an absl program.
 
     Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run
-    (RunError); 130 for Ctrl-C; STOPPED for a distributed run that is to be started again.
-    Either error is one line on stderr; `--verbosity=1` or more shows where it came from.
+    (RunError); 130 for Ctrl-C and 143 for SIGTERM, which Slurm, Kubernetes and Kubeflow (from 128
+    on) start again, and so for a distributed run that has lost a worker.
+    Either error is one line on stderr; `--verbosity=1` or more shows where it came from. After a
+    signal nothing half written stays; a second one ends the program at once.
     """
 
     def guarded(argv: list[str]) -> int | None:
         logging.use_python_logging(quiet=True)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
+        _stop_by_signals()
         try:
             if len(argv) > 1:
                 raise UserError(f"flags start with --. Received: {' '.join(argv[1:])}")
             return main(argv)
         except KeyboardInterrupt:
-            sys.exit(130)
+            sys.exit(stopping.exit_code())
         except Exception as error:
             known = isinstance(error, UserError | RunError)
             line = str(error) if known else _raised_in_pipeline(error)
+            if line is None and stopping.was_asked():  # a library has made another error of it
+                sys.exit(stopping.exit_code())
             if line is None or flags.FLAGS.verbosity >= 1:
                 raise
             print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
@@ -51,13 +58,24 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     app.run(guarded, flags_parser=_parse_flags)
 
 
-# What a shell makes of SIGTERM: Slurm, Kubernetes and Kubeflow (from 128 on) start it again.
-STOPPED = 143
+def _stop_by_signals() -> None:
+    """From now on the first signal ends what runs as an exception does: it is cleared up after."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        stopping.note(number)
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    stopping.forget()
+    for number in stopping.SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # of nohup, or a shell's background
+            signal.signal(number, stop)
 
 
 def _exit_code(error: Exception) -> int:
-    if isinstance(error, WorkerLost):
-        return STOPPED
+    if stopping.was_asked() or isinstance(error, WorkerLost):
+        return stopping.exit_code()
     return 2 if isinstance(error, UserError) else 1
 
 

@@ -15,7 +15,7 @@ import shlex
 
 from absl import flags
 
-from lmvp_tf import configs, runtime
+from lmvp_tf import configs, runtime, stopping
 from lmvp_tf.commands import cli, data_flags, device_flags
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.registry import DATASETS, dataset_class
@@ -194,7 +194,7 @@ def main(argv: list[str]) -> int:
 
     options = profile, _RESTART.value, _RETRY_SECONDS.value, devices
     if not loop.train(config, workdir, *options):
-        return cli.STOPPED if devices.kind != "none" else 0
+        return stopping.exit_code()
     if devices.is_chief:
         print(f"Trained. Evaluate it: python run_eval.py --workdir={shlex.quote(str(workdir))}")
     return 0

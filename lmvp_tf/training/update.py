@@ -54,7 +54,7 @@ def update(
         report[f"gradient_norm/{name}"] = gradient_norm
         report[f"update_norm/{name}"] = update_norm
         if optimizers.skip_nonfinite:
-            signs = [loss, update_norm]
+            signs = [over_replicas(loss), update_norm]
             if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # it does so itself
                 signs.append(gradient_norm)
             report[f"skipped/{name}"] = _undo_unless_finite(signs, kept, before)

@@ -6,6 +6,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+from lmvp_tf import stopping
 from lmvp_tf.training.hooks.hook import Hook, Run
 
 
@@ -14,8 +15,6 @@ class StopSignals(Hook):
 
     everywhere = True
 
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
 
@@ -23,9 +22,12 @@ class StopSignals(Hook):
         def request(number: int, frame: FrameType | None) -> None:
             del frame
             run.stop_requested = True
+            stopping.note(number)
             signal.signal(number, self._before[number])
 
-        self._before = {number: signal.signal(number, request) for number in self._SIGNALS}
+        for number in stopping.SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # of nohup, or a shell's background
+                self._before[number] = signal.signal(number, request)
 
     def close(self) -> None:
         for number, handler in self._before.items():
