@@ -64,7 +64,8 @@ def test_an_end_a_hang_and_much_memory_are_seen(tmp_path, monkeypatch, read, out
     code = f"import os, sys, time\nprint(); sys.stdout.flush(); input(); {read}; time.sleep(60)"
     reader = fuzz.Reader(tmp_path)
     monkeypatch.setattr(fuzz, "_COMMAND", (sys.executable, "-c", code))
-    assert reader.ask("toy", seconds=30 if outcome != "hang" else 1)["outcome"] == outcome
+    waiting = 2 if outcome == "hang" else 60
+    assert reader.ask("toy", 30, waiting)["outcome"] == outcome
     reader.close()
 
 

@@ -6,8 +6,8 @@
 
 What is allowed: one clear line (UserError or RunError); the same as from the good file; something
 else only where the format has no redundancy to notice it by. Anything else is a fault: another
-exception, an end of the process, more than 20 seconds, more than 2 GB. The mutations are the same
-at every call. Reading goes on in a process of its own, made anew when it has died.
+exception, an end of the process, more than 20 seconds of work, more than 2 GB. The mutations are
+the same at every call. Reading goes on in a process of its own, made anew when it has died.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from fuzz_format import ROOT, Format, digest
 from fuzz_formats import FORMATS
 from fuzz_mutations import mutant
 
-SECONDS = 20.0  # for reading one file
-MAKING_SECONDS = 600.0
+SECONDS = 20.0  # of a processor, for reading one file
+WAITING = 120.0  # by the clock: other programs may keep the processors busy
+MAKING_SECONDS = 1800.0
 MOST_BYTES = 2 * 10**9  # of memory
 _WORN_OUT = 12 * 10**8  # of a process that has loaded many graphs: TensorFlow keeps some
 OUTCOMES = ("clear", "same", "different", "traceback", "abort", "hang", "memory")
@@ -53,7 +54,7 @@ class Reader:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, name: str, seconds: float = SECONDS) -> dict[str, str]:
+    def ask(self, name: str, seconds: float = SECONDS, waiting: float = WAITING) -> dict[str, str]:
         """{"outcome": ..., "text": ...} of reading the file of a format as it lies there."""
         if self._process and _resident_bytes(self._process.pid) > _WORN_OUT:
             self.close()
@@ -62,8 +63,9 @@ class Reader:
         assert process.stdout is not None
         process.stdin.write(f"{name}\n".encode())
         process.stdin.flush()
-        end, most = time.monotonic() + seconds, 0
-        while time.monotonic() < end:
+        end, most = time.monotonic() + waiting, 0
+        busy = _processor_seconds(process.pid) + seconds
+        while time.monotonic() < end and _processor_seconds(process.pid) < busy:
             ready = select.select([process.stdout], [], [], 0.02)[0]
             most = max(most, _resident_bytes(process.pid))
             if most > MOST_BYTES:
@@ -77,7 +79,7 @@ class Reader:
                 self.close()
                 return {"outcome": "abort", "text": f"exit code {code}"}
         self.close()
-        return {"outcome": "hang", "text": f"more than {seconds:g} s"}
+        return {"outcome": "hang", "text": f"more than {seconds:g} s of work, or {waiting:g} s"}
 
     def close(self) -> None:
         """Ends the process, and those that it has started."""
@@ -107,6 +109,14 @@ def _resident_bytes(pid: int) -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _processor_seconds(pid: int) -> float:
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def read_forever(folder: pathlib.Path) -> None:
@@ -158,7 +168,7 @@ def fuzz(
     Returns:
       How often each (outcome, text) was; the text is empty where the outcome is an allowed one.
     """
-    good = reader.ask(entry.name, MAKING_SECONDS)
+    good = reader.ask(entry.name, MAKING_SECONDS, MAKING_SECONDS)
     if good["outcome"] != "read":
         return collections.Counter({("traceback", f"the good file: {good['text']}"): mutations})
     path = next((folder / entry.name).glob(entry.file))

@@ -28,8 +28,8 @@ from lmvp_tf import configs
 from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.errors import RunError, UserError, one_line
-from lmvp_tf.files import atomic_path, write_json
+from lmvp_tf.errors import UserError, one_line
+from lmvp_tf.files import whole_folder, write_json
 from lmvp_tf.locks import only_writer
 from lmvp_tf.readers import read_npz
 from lmvp_tf.training import claim, log
@@ -114,33 +114,27 @@ def dump(
     Raises:
       RunError: a file cannot be written.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {directory}: {error.strerror}") from error
     named = state_variables(state)
     names = {id(variable.handle): name for name, variable in named.items()}
     data: Arrays = {}
     phases = {}
     steps, ends = compiled_steps(config, state, videos), state.procedure.ends()
-    for phase in ends:
-        hlo, phases[phase] = _compile(steps[phase], names, data)
-        with atomic_path(directory / f"{phase}.hlo") as path:
-            path.write_bytes(hlo)
-    with atomic_path(directory / STATE) as path:
-        np.savez(path, **{name: variable.numpy() for name, variable in named.items()})
-    with atomic_path(directory / DATA) as path:
-        np.savez_compressed(path, **data)
-    with atomic_path(directory / RUNNER.name) as path:
-        shutil.copyfile(RUNNER, path)
-    manifest = {
-        "phases": phases,
-        "ends": ends,
-        "batch_size": config.training.batch_size,
-        "log_columns": _log_columns(phases),
-        "config": configs.to_dict(config),
-    }
-    write_json(directory / MANIFEST, manifest)
+    before = [path.name for path in directory.glob("*.hlo")]
+    with whole_folder(directory, MANIFEST, before) as new:
+        for phase in ends:
+            hlo, phases[phase] = _compile(steps[phase], names, data)
+            (new / f"{phase}.hlo").write_bytes(hlo)
+        np.savez(new / STATE, **{name: variable.numpy() for name, variable in named.items()})
+        np.savez_compressed(new / DATA, **data)
+        shutil.copyfile(RUNNER, new / RUNNER.name)
+        manifest = {
+            "phases": phases,
+            "ends": ends,
+            "batch_size": config.training.batch_size,
+            "log_columns": _log_columns(phases),
+            "config": configs.to_dict(config),
+        }
+        write_json(new / MANIFEST, manifest)
     return {phase: (directory / f"{phase}.hlo").stat().st_size for phase in phases}
 
 
