@@ -65,7 +65,10 @@ def check(folder: pathlib.Path, names: Collection[str], advice: str = "") -> boo
     except FileNotFoundError:
         return False
     for name in sorted(names):
-        with reading(folder / name, advice):
-            if file_sha256(folder / name) != hashes.get(name):
-                raise ValueError(f"its SHA-256 is not the one in {FILE}")
+        try:
+            with reading(folder / name, advice):
+                if file_sha256(folder / name) != hashes.get(name):
+                    raise ValueError(f"its SHA-256 is not the one in {FILE}")
+        except FileNotFoundError as error:
+            raise UserError(f"{folder / name} is missing: {advice}") from error
     return True

@@ -28,6 +28,7 @@ def test_what_was_written_passes(folder):
     [
         (lambda folder: (folder / "a").write_text("3"), "a is damaged .* is not the one in sha256"),
         (lambda folder: (folder / "c").write_text("3"), "c is damaged .* is not the one in sha256"),
+        (lambda folder: (folder / "a").unlink(), "a is missing"),
         (lambda folder: (folder / "sha256.json").write_text("{"), "sha256.json is damaged"),
         (lambda folder: (folder / "sha256.json").write_text("{}"), "required field `sha256`"),
         (
@@ -39,7 +40,7 @@ def test_what_was_written_passes(folder):
 def test_what_is_another_file_is_refused(folder, damage, message):
     damage(folder)
     with pytest.raises(UserError, match=f"{message}.*: write it again"):
-        manifest.check(folder, manifest.files(folder), "write it again")
+        manifest.check(folder, manifest.files(folder) | {"a"}, "write it again")
 
 
 def test_without_a_manifest_nothing_is_checked(folder):

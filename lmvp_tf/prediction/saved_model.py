@@ -70,7 +70,8 @@ def _check_whose(path: pathlib.Path) -> None:
 
     A damaged one may end the process, and a strange one is a program: neither is opened unawares.
     """
-    read = {name for name in manifest.files(path) if not name.startswith("assets.extra/")}
+    names = manifest.files(path) | (manifest.listed(path) - {manifest.FILE})
+    read = {name for name in names if not name.startswith("assets.extra/")}
     if not manifest.check(path, read, _ADVICE):
         logging.warning(
             "%s does not say by a %s that run_export.py wrote it: a SavedModel is a program, which "

@@ -295,6 +295,39 @@ def test_functions_are_timed_in_turns(monkeypatch):
     assert timed.keys() == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[:-100], "its end is missing"),
+        (lambda content: content + b"more", "its end is missing"),
+        (lambda content: bytes([content[0] ^ 1]) + content[1:], "its SHA-256 is not the one"),
+        (lambda content: content[:5000] + b"x" + content[5001:], "its SHA-256 is not the one"),
+        (lambda content: content[:500], "damaged or another file"),
+        (lambda content: b"", "damaged or another file"),
+    ],
+)
+def test_a_damaged_file_is_not_given_to_the_interpreter(lmvp, tmp_path, damage, message):
+    _, paths, _ = lmvp
+    path = tmp_path / "a.tflite"
+    path.write_bytes(damage(paths["float32"].read_bytes()))
+    with pytest.raises(UserError, match=rf"a\.tflite is damaged .*{message}.*: export the model"):
+        lmvp_tf.load(path)
+
+
+def test_of_a_file_of_another_program_there_is_a_warning(lmvp, tmp_path, caplog):
+    _, paths, _ = lmvp
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model(str(paths["float32"]))
+    model.metadata = []
+    flatbuffer_utils.write_model(model, str(tmp_path / "a.tflite"))
+    lmvp_tf.load(tmp_path / "a.tflite")
+    assert "does not say that run_export.py wrote it" in caplog.text
+    caplog.clear()
+    lmvp_tf.load(paths["float32"])
+    assert not caplog.text
+
+
 def convert_as(paths):
     """What stands in for `tflite.convert`, which takes seconds: copies of files made before."""
 

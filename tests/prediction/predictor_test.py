@@ -283,7 +283,7 @@ def test_tflite_files_of_another_kind_are_refused(tmp_path):
     with pytest.raises(UserError, match="it has 2 inputs, the first of float32, and 2 outputs"):
         lmvp_tf.load(to_tflite(tmp_path / "step.tflite", Two()))
     (tmp_path / "text.tflite").write_text("no flat buffer")
-    with pytest.raises(UserError, match=r"text\.tflite cannot be loaded"):
+    with pytest.raises(UserError, match=r"text\.tflite is damaged"):
         lmvp_tf.load(tmp_path / "text.tflite")
 
 
