@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import typing
 from collections.abc import Callable, Iterator
@@ -88,10 +89,7 @@ def endpoints(exportable: Exportable, batch_size: int | None = None) -> dict[str
     """
     model, horizon = exportable.model, exportable.horizon
     shape = input_shape(exportable.config)
-    state_shapes = model.state_shapes(shape)
-
-    def spec(name: str, shape: tuple[int, ...], dtype: tf.DType = tf.float32) -> tf.TensorSpec:
-        return tf.TensorSpec((batch_size, *shape), dtype, name)
+    spec = functools.partial(_spec, batch_size)
 
     # One graph in the file for both below.
     @tf.function(input_signature=[spec("frames", shape)], autograph=False)
@@ -105,16 +103,35 @@ def endpoints(exportable: Exportable, batch_size: int | None = None) -> dict[str
         predictions = predict(tf.cast(_not_empty(frames), tf.float32) / 255.0)
         return {"predictions": tf.cast(tf.round(255.0 * predictions), tf.uint8)}
 
-    def serve_step(frame: tf.Tensor, *parts: tf.Tensor) -> dict[str, tf.Tensor]:
-        frame, state = model.step(_not_empty(frame), dict(zip(state_shapes, parts, strict=True)))
-        return {"frame": frame, **state}
-
-    state = tuple(spec(name, part) for name, part in state_shapes.items())
     return {
         "serve": Endpoint(serve, (spec("frames", shape),)),
         "serve_uint8": Endpoint(serve_uint8, (spec("frames", shape, tf.uint8),)),
-        "serve_step": Endpoint(serve_step, (spec("frame", shape[1:]), *state)),
+        "serve_step": step_endpoint(exportable, batch_size),
     }
+
+
+def step_endpoint(
+    exportable: Exportable, batch_size: int | None = None, with_flow: bool = False
+) -> Endpoint:
+    """The endpoint "serve_step", see `endpoints`.
+
+    Args:
+      exportable: an Exportable.
+      batch_size: B; None for a batch of any size.
+      with_flow: "flow" comes out too, [B, H, W, 2], of a model that has it: where each pixel is
+        fetched from, (dy, dx) in pixels. See `VideoPredictor.step_flow`.
+    """
+    model, shape = exportable.model, input_shape(exportable.config)
+    state_shapes = model.state_shapes(shape)
+
+    def serve_step(frame: tf.Tensor, *parts: tf.Tensor) -> dict[str, tf.Tensor]:
+        frame, state = _not_empty(frame), dict(zip(state_shapes, parts, strict=True))
+        flow = model.step_flow(frame, state) if with_flow else None
+        frame, state = model.step(frame, state)
+        return {"frame": frame, **state, **({} if flow is None else {"flow": flow})}
+
+    shapes = {"frame": shape[1:], **state_shapes}
+    return Endpoint(serve_step, tuple(_spec(batch_size, *item) for item in shapes.items()))
 
 
 def use_filter(model: keras.Layer, implementation: str) -> None:
@@ -122,6 +139,12 @@ def use_filter(model: keras.Layer, implementation: str) -> None:
     for layer in _with_sublayers(model):
         if isinstance(layer, AdaptiveFilter):
             layer.implementation = implementation
+
+
+def _spec(
+    batch_size: int | None, name: str, shape: tuple[int, ...], dtype: tf.DType = tf.float32
+) -> tf.TensorSpec:
+    return tf.TensorSpec((batch_size, *shape), dtype, name)
 
 
 def _not_empty(frames: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ from lmvp_tf.export.exporter import Exporter
 EXPORTERS = {
     "saved_model": "lmvp_tf.export.saved_model.SavedModel",
     "tflite": "lmvp_tf.export.tflite.TFLite",
+    "web": "lmvp_tf.export.web.Web",
     "weights": "lmvp_tf.export.weights.Weights",
     "record": "lmvp_tf.export.record.Record",
 }

@@ -37,6 +37,7 @@ from lmvp_tf.errors import RunError, UserError, one_line
 from lmvp_tf.export import tflite_measure
 from lmvp_tf.export.about import about, into_tflite
 from lmvp_tf.export.endpoints import (
+    Endpoint,
     Exportable,
     endpoints,
     input_shape,
@@ -150,7 +151,9 @@ def convert(
     base, origin = folder / "base.tflite", about(exportable)
     paths: dict[str, pathlib.Path] = {}
     failed: dict[str, Measured] = {}
-    base.write_bytes(_float32(exportable, folder / "saved_model"))
+    by_name = endpoints(exportable, batch_size=1)
+    signatures = {name: by_name[name] for name in Signatures._fields}
+    base.write_bytes(float32(exportable, signatures, folder / "saved_model"))
     for variant in variants:
         path = folder / f"{variant}.tflite"
         try:
@@ -222,22 +225,27 @@ def _check(variants: Sequence[str]) -> None:
         ) from error
 
 
-def _float32(exportable: Exportable, folder: pathlib.Path) -> bytes:
-    """The bytes of the model's .tflite file in float32; `folder` is for the SavedModel on the way.
+def float32(exportable: Exportable, asked: Mapping[str, Endpoint], folder: pathlib.Path) -> bytes:
+    """The bytes of the model's .tflite file in float32.
 
     Of the other ways into a .tflite file two end in one whose every output is NaN
     (`from_concrete_functions` with a Keras model, and a SavedModel of a Keras model). A Keras
     archive with several endpoints would lose all but the first.
+
+    Args:
+      exportable: an Exportable. Its model is left with the filters that are exported.
+      asked: the file's signatures by name, for a batch of one.
+      folder: a pathlib.Path, for the SavedModel on the way.
+
+    Raises:
+      RunError: the model cannot be converted.
     """
     use_filter(exportable.model, "reference")
     module = tf.Module()
     module.parameters = [variable.value for variable in exportable.model.variables]
-    by_name = endpoints(exportable, batch_size=1)
     signatures = {
-        name: tf.function(
-            by_name[name].function, input_signature=by_name[name].specs, autograph=False
-        )
-        for name in Signatures._fields
+        name: tf.function(endpoint.function, input_signature=endpoint.specs, autograph=False)
+        for name, endpoint in asked.items()
     }
     try:
         tf.saved_model.save(module, str(folder), signatures)

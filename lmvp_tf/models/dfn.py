@@ -188,14 +188,21 @@ class DFN(VideoPredictor):
 
     def step(self, frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
         """See VideoPredictor. The first n - 1 predictions see x_1 in place of what came before."""
-        seen, past = slide(frame, state)
-        seen = as_channels(seen)
-        memory = self._encode(seen) + self._moved_on(state["memory"])
+        memory, past = self._advance(frame, state)
         prediction = self._filtered(frame, memory)
         if past:  # state_t is 0 until n frames are there
             full = state["num_past"] >= self.settings.num_seen - 1
             memory = ops.where(ops.reshape(full, (-1, 1, 1, 1)), memory, 0.0)
         return prediction, {**past, "memory": memory}
+
+    def step_flow(self, frame: tf.Tensor, state: State) -> tf.Tensor:
+        memory, _ = self._advance(frame, state)
+        return filter_flow(self.adaptive_filter.filters(self._features(frame, memory)))
+
+    def _advance(self, frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        """state_t as if n frames were there, and the frames that are seen again."""
+        seen, past = slide(frame, state)
+        return self._encode(as_channels(seen)) + self._moved_on(state["memory"]), past
 
     def rollout(
         self, real: tf.Tensor, num_open: int, one_step: bool = True, backprop: bool = True

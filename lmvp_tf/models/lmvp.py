@@ -234,10 +234,20 @@ class LMVP(VideoPredictor):
         return {**past, "hidden": memory, "cell": memory}
 
     def step(self, frame: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        guidance, state = self._advance(frame, state)
+        return self.predict(frame, guidance.shown), state
+
+    def step_flow(self, frame: tf.Tensor, state: State) -> tf.Tensor:
+        guidance, _ = self._advance(frame, state)
+        features = self.generator.filter_features(frame, self._given(guidance.shown))
+        return filter_flow(self.generator.adaptive_filter.filters(features))
+
+    def _advance(self, frame: tf.Tensor, state: State) -> tuple[Guidance, State]:
+        """M's Guidance at x_t, and the state after it."""
         clip, past = slide(frame, state)
         feature = self.discriminator.features(as_channels(clip))
         guidance, (hidden, cell) = self.guider(feature, (state["hidden"], state["cell"]))
-        return self.predict(frame, guidance.shown), {**past, "hidden": hidden, "cell": cell}
+        return guidance, {**past, "hidden": hidden, "cell": cell}
 
     def rollout(
         self,

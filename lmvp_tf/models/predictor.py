@@ -168,6 +168,20 @@ class VideoPredictor(keras.Model):
         window, state = slide(frame, state)
         return self(window, num_predicted=1)[:, 0], state
 
+    def step_flow(self, frame: tf.Tensor, state: State) -> tf.Tensor | None:
+        """Where the adaptive filters of a `step` point, see `filter_flow`.
+
+        In one graph with that `step` it shares all but the last operations.
+
+        Args:
+          frame, state: as `step` takes them.
+
+        Returns:
+          [B, H, W, 2], or None for a model without such filters.
+        """
+        del frame, state
+        return None
+
     def filter_flow(self, video: tf.Tensor) -> tf.Tensor | None:
         """Where the adaptive filters point when every frame is real, (dy, dx) in pixels.
 
