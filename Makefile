@@ -6,12 +6,13 @@ DEMO := runs/demo
 MINE := runs/my-video
 PRETRAINED := results/moving_mnist/lmvp-paper
 RESULTS := docs/results
+WEB := docs/web
 comma := ,
 space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo my-video data-highway results test fuzz faults bazel-test bench bench-quick build-files docs lint types clean
+.PHONY: demo my-video data-highway results test fuzz faults bazel-test bench bench-quick build-files web web-serve docs lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -78,6 +79,16 @@ build-files:
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Look at runs/site/index.html"
+
+# make web: the page that predicts in the browser, with its models, into docs/web; needs Node 20 and npm. A model more is a line of
+# web/models.json. make web-serve shows it at http://localhost:8000
+web: $(VENV)/.installed-tflite
+	$(BIN)/python web/export_models.py $(WEB)
+	npm ci --prefix web --no-audit --no-fund
+	npm run build --prefix web -- $(abspath $(WEB))
+
+web-serve:
+	$(PYTHON) -m http.server --directory $(WEB) --bind 127.0.0.1
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy

@@ -244,7 +244,7 @@ function initRuntime() {
   if (!Module["noFSInit"] && !FS.initialized) FS.init();
   TTY.init();
   // End ATINITS hooks
-  wasmExports["tb"]();
+  wasmExports["sb"]();
   // Begin ATPOSTCTORS hooks
   FS.ignorePermissions = false;
 }
@@ -294,7 +294,7 @@ function postRun() {
 var wasmBinaryFile;
 
 function findWasmBinary() {
-  return locateFile("litert_wasm_compat_internal.wasm");
+  return locateFile("litert_wasm_internal.wasm");
 }
 
 function getBinarySync(file) {
@@ -7400,7 +7400,7 @@ Module["WebGPU"] = WebGPU;
 // End JS library exports
 // end include: postlibrary.js
 var ASM_CONSTS = {
-  687017: $0 => {
+  686923: $0 => {
     const device = WebGPU.getJsObject($0);
     return device.features.has("subgroups");
   }
@@ -7470,240 +7470,231 @@ function __asyncjs__CallStreamWeightsOnWeb(tfl_ids, wgpu_buffers, offsets, lengt
   });
 }
 
-function hardware_concurrency() {
-  var concurrency = 1;
-  try {
-    concurrency = self.navigator.hardwareConcurrency;
-  } catch (e) {}
-  return concurrency;
-}
-
 // Imports from the Wasm binary.
 var _malloc, _wgpuDeviceAddRef, _free, _emwgpuCreateBindGroup, _emwgpuCreateBindGroupLayout, _emwgpuCreateCommandBuffer, _emwgpuCreateCommandEncoder, _emwgpuCreateComputePassEncoder, _emwgpuCreateComputePipeline, _emwgpuCreateExternalTexture, _emwgpuCreatePipelineLayout, _emwgpuCreateQuerySet, _emwgpuCreateRenderBundle, _emwgpuCreateRenderBundleEncoder, _emwgpuCreateRenderPassEncoder, _emwgpuCreateRenderPipeline, _emwgpuCreateSampler, _emwgpuCreateSurface, _emwgpuCreateTexture, _emwgpuCreateTextureView, _emwgpuCreateAdapter, _emwgpuImportBuffer, _emwgpuCreateDevice, _emwgpuCreateQueue, _emwgpuCreateShaderModule, _emwgpuOnCreateComputePipelineCompleted, _emwgpuOnWorkDoneCompleted, ___getTypeName, _emscripten_builtin_memalign, _memalign, __emscripten_tempret_set, __emscripten_stack_restore, __emscripten_stack_alloc, _emscripten_stack_get_current, dynCall_ji, dynCall_vij, dynCall_viji, dynCall_iij, dynCall_iiiijj, dynCall_viijj, dynCall_viiijjj, dynCall_ijj, dynCall_jjj, dynCall_jiii, dynCall_iiiijij, dynCall_jii, dynCall_viijii, dynCall_vijjj, dynCall_vj, dynCall_viij, dynCall_jiji, dynCall_iiiiij, dynCall_iiiiijj, dynCall_iiiiiijj, memory, _kVersionStampBuildChangelistStr, _kVersionStampCitcSnapshotStr, _kVersionStampCitcWorkspaceIdStr, _kVersionStampSourceUriStr, _kVersionStampBuildClientStr, _kVersionStampBuildClientMintStatusStr, _kVersionStampBuildCompilerStr, _kVersionStampBuildDateTimePstStr, _kVersionStampBuildDepotPathStr, _kVersionStampBuildIdStr, _kVersionStampBuildInfoStr, _kVersionStampBuildLabelStr, _kVersionStampBuildTargetStr, _kVersionStampBuildTimestampStr, _kVersionStampBuildToolStr, _kVersionStampG3BuildTargetStr, _kVersionStampVerifiableStr, _kVersionStampBuildFdoTypeStr, _kVersionStampBuildBaselineChangelistStr, _kVersionStampBuildLtoTypeStr, _kVersionStampBuildPropellerTypeStr, _kVersionStampBuildPghoTypeStr, _kVersionStampBuildFdoProfileChangelistStr, _kVersionStampBuildMemprofProfileChangelistStr, _kVersionStampBuildUsernameStr, _kVersionStampBuildHostnameStr, _kVersionStampBuildDirectoryStr, _kVersionStampBuildChangelistInt, _kVersionStampCitcSnapshotInt, _kVersionStampBuildClientMintStatusInt, _kVersionStampBuildTimestampInt, _kVersionStampVerifiableInt, _kVersionStampBuildCoverageEnabledInt, _kVersionStampBuildBaselineChangelistInt, _kVersionStampPrecookedTimestampStr, _kVersionStampPrecookedClientInfoStr, __indirect_function_table, _kVersionStampBuildHasHardeningProtobuf, wasmMemory, wasmTable;
 
 function assignWasmExports(wasmExports) {
-  _malloc = Module["_malloc"] = wasmExports["dc"];
-  _wgpuDeviceAddRef = wasmExports["ec"];
-  _free = Module["_free"] = wasmExports["fc"];
-  _emwgpuCreateBindGroup = wasmExports["gc"];
-  _emwgpuCreateBindGroupLayout = wasmExports["hc"];
-  _emwgpuCreateCommandBuffer = wasmExports["ic"];
-  _emwgpuCreateCommandEncoder = wasmExports["jc"];
-  _emwgpuCreateComputePassEncoder = wasmExports["kc"];
-  _emwgpuCreateComputePipeline = wasmExports["lc"];
-  _emwgpuCreateExternalTexture = wasmExports["mc"];
-  _emwgpuCreatePipelineLayout = wasmExports["nc"];
-  _emwgpuCreateQuerySet = wasmExports["oc"];
-  _emwgpuCreateRenderBundle = wasmExports["pc"];
-  _emwgpuCreateRenderBundleEncoder = wasmExports["qc"];
-  _emwgpuCreateRenderPassEncoder = wasmExports["rc"];
-  _emwgpuCreateRenderPipeline = wasmExports["sc"];
-  _emwgpuCreateSampler = wasmExports["tc"];
-  _emwgpuCreateSurface = wasmExports["uc"];
-  _emwgpuCreateTexture = wasmExports["vc"];
-  _emwgpuCreateTextureView = wasmExports["wc"];
-  _emwgpuCreateAdapter = wasmExports["xc"];
-  _emwgpuImportBuffer = wasmExports["yc"];
-  _emwgpuCreateDevice = wasmExports["zc"];
-  _emwgpuCreateQueue = wasmExports["Ac"];
-  _emwgpuCreateShaderModule = wasmExports["Bc"];
-  _emwgpuOnCreateComputePipelineCompleted = wasmExports["Cc"];
-  _emwgpuOnWorkDoneCompleted = wasmExports["Dc"];
-  ___getTypeName = wasmExports["Fc"];
-  _emscripten_builtin_memalign = wasmExports["Gc"];
-  _memalign = wasmExports["Hc"];
-  __emscripten_tempret_set = wasmExports["Ic"];
-  __emscripten_stack_restore = wasmExports["Jc"];
-  __emscripten_stack_alloc = wasmExports["Kc"];
-  _emscripten_stack_get_current = wasmExports["Lc"];
-  dynCall_ji = dynCalls["ji"] = wasmExports["Mc"];
-  dynCall_vij = dynCalls["vij"] = wasmExports["Nc"];
-  dynCall_viji = dynCalls["viji"] = wasmExports["Oc"];
-  dynCall_iij = dynCalls["iij"] = wasmExports["Pc"];
-  dynCall_iiiijj = dynCalls["iiiijj"] = wasmExports["Qc"];
-  dynCall_viijj = dynCalls["viijj"] = wasmExports["Rc"];
-  dynCall_viiijjj = dynCalls["viiijjj"] = wasmExports["Sc"];
-  dynCall_ijj = dynCalls["ijj"] = wasmExports["Tc"];
-  dynCall_jjj = dynCalls["jjj"] = wasmExports["Uc"];
-  dynCall_jiii = dynCalls["jiii"] = wasmExports["Vc"];
-  dynCall_iiiijij = dynCalls["iiiijij"] = wasmExports["Wc"];
-  dynCall_jii = dynCalls["jii"] = wasmExports["Xc"];
-  dynCall_viijii = dynCalls["viijii"] = wasmExports["Yc"];
-  dynCall_vijjj = dynCalls["vijjj"] = wasmExports["Zc"];
-  dynCall_vj = dynCalls["vj"] = wasmExports["_c"];
-  dynCall_viij = dynCalls["viij"] = wasmExports["$c"];
-  dynCall_jiji = dynCalls["jiji"] = wasmExports["ad"];
-  dynCall_iiiiij = dynCalls["iiiiij"] = wasmExports["bd"];
-  dynCall_iiiiijj = dynCalls["iiiiijj"] = wasmExports["cd"];
-  dynCall_iiiiiijj = dynCalls["iiiiiijj"] = wasmExports["dd"];
-  memory = wasmMemory = wasmExports["sb"];
-  _kVersionStampBuildChangelistStr = Module["_kVersionStampBuildChangelistStr"] = wasmExports["ub"].value;
-  _kVersionStampCitcSnapshotStr = Module["_kVersionStampCitcSnapshotStr"] = wasmExports["vb"].value;
-  _kVersionStampCitcWorkspaceIdStr = Module["_kVersionStampCitcWorkspaceIdStr"] = wasmExports["wb"].value;
-  _kVersionStampSourceUriStr = Module["_kVersionStampSourceUriStr"] = wasmExports["xb"].value;
-  _kVersionStampBuildClientStr = Module["_kVersionStampBuildClientStr"] = wasmExports["yb"].value;
-  _kVersionStampBuildClientMintStatusStr = Module["_kVersionStampBuildClientMintStatusStr"] = wasmExports["zb"].value;
-  _kVersionStampBuildCompilerStr = Module["_kVersionStampBuildCompilerStr"] = wasmExports["Ab"].value;
-  _kVersionStampBuildDateTimePstStr = Module["_kVersionStampBuildDateTimePstStr"] = wasmExports["Bb"].value;
-  _kVersionStampBuildDepotPathStr = Module["_kVersionStampBuildDepotPathStr"] = wasmExports["Cb"].value;
-  _kVersionStampBuildIdStr = Module["_kVersionStampBuildIdStr"] = wasmExports["Db"].value;
-  _kVersionStampBuildInfoStr = Module["_kVersionStampBuildInfoStr"] = wasmExports["Eb"].value;
-  _kVersionStampBuildLabelStr = Module["_kVersionStampBuildLabelStr"] = wasmExports["Fb"].value;
-  _kVersionStampBuildTargetStr = Module["_kVersionStampBuildTargetStr"] = wasmExports["Gb"].value;
-  _kVersionStampBuildTimestampStr = Module["_kVersionStampBuildTimestampStr"] = wasmExports["Hb"].value;
-  _kVersionStampBuildToolStr = Module["_kVersionStampBuildToolStr"] = wasmExports["Ib"].value;
-  _kVersionStampG3BuildTargetStr = Module["_kVersionStampG3BuildTargetStr"] = wasmExports["Jb"].value;
-  _kVersionStampVerifiableStr = Module["_kVersionStampVerifiableStr"] = wasmExports["Kb"].value;
-  _kVersionStampBuildFdoTypeStr = Module["_kVersionStampBuildFdoTypeStr"] = wasmExports["Lb"].value;
-  _kVersionStampBuildBaselineChangelistStr = Module["_kVersionStampBuildBaselineChangelistStr"] = wasmExports["Mb"].value;
-  _kVersionStampBuildLtoTypeStr = Module["_kVersionStampBuildLtoTypeStr"] = wasmExports["Nb"].value;
-  _kVersionStampBuildPropellerTypeStr = Module["_kVersionStampBuildPropellerTypeStr"] = wasmExports["Ob"].value;
-  _kVersionStampBuildPghoTypeStr = Module["_kVersionStampBuildPghoTypeStr"] = wasmExports["Pb"].value;
-  _kVersionStampBuildFdoProfileChangelistStr = Module["_kVersionStampBuildFdoProfileChangelistStr"] = wasmExports["Qb"].value;
-  _kVersionStampBuildMemprofProfileChangelistStr = Module["_kVersionStampBuildMemprofProfileChangelistStr"] = wasmExports["Rb"].value;
-  _kVersionStampBuildUsernameStr = Module["_kVersionStampBuildUsernameStr"] = wasmExports["Sb"].value;
-  _kVersionStampBuildHostnameStr = Module["_kVersionStampBuildHostnameStr"] = wasmExports["Tb"].value;
-  _kVersionStampBuildDirectoryStr = Module["_kVersionStampBuildDirectoryStr"] = wasmExports["Ub"].value;
-  _kVersionStampBuildChangelistInt = Module["_kVersionStampBuildChangelistInt"] = wasmExports["Vb"].value;
-  _kVersionStampCitcSnapshotInt = Module["_kVersionStampCitcSnapshotInt"] = wasmExports["Wb"].value;
-  _kVersionStampBuildClientMintStatusInt = Module["_kVersionStampBuildClientMintStatusInt"] = wasmExports["Xb"].value;
-  _kVersionStampBuildTimestampInt = Module["_kVersionStampBuildTimestampInt"] = wasmExports["Yb"].value;
-  _kVersionStampVerifiableInt = Module["_kVersionStampVerifiableInt"] = wasmExports["Zb"].value;
-  _kVersionStampBuildCoverageEnabledInt = Module["_kVersionStampBuildCoverageEnabledInt"] = wasmExports["_b"].value;
-  _kVersionStampBuildBaselineChangelistInt = Module["_kVersionStampBuildBaselineChangelistInt"] = wasmExports["$b"].value;
-  _kVersionStampPrecookedTimestampStr = Module["_kVersionStampPrecookedTimestampStr"] = wasmExports["ac"].value;
-  _kVersionStampPrecookedClientInfoStr = Module["_kVersionStampPrecookedClientInfoStr"] = wasmExports["bc"].value;
-  __indirect_function_table = wasmTable = wasmExports["cc"];
-  _kVersionStampBuildHasHardeningProtobuf = Module["_kVersionStampBuildHasHardeningProtobuf"] = wasmExports["Ec"].value;
+  _malloc = Module["_malloc"] = wasmExports["cc"];
+  _wgpuDeviceAddRef = wasmExports["dc"];
+  _free = Module["_free"] = wasmExports["ec"];
+  _emwgpuCreateBindGroup = wasmExports["fc"];
+  _emwgpuCreateBindGroupLayout = wasmExports["gc"];
+  _emwgpuCreateCommandBuffer = wasmExports["hc"];
+  _emwgpuCreateCommandEncoder = wasmExports["ic"];
+  _emwgpuCreateComputePassEncoder = wasmExports["jc"];
+  _emwgpuCreateComputePipeline = wasmExports["kc"];
+  _emwgpuCreateExternalTexture = wasmExports["lc"];
+  _emwgpuCreatePipelineLayout = wasmExports["mc"];
+  _emwgpuCreateQuerySet = wasmExports["nc"];
+  _emwgpuCreateRenderBundle = wasmExports["oc"];
+  _emwgpuCreateRenderBundleEncoder = wasmExports["pc"];
+  _emwgpuCreateRenderPassEncoder = wasmExports["qc"];
+  _emwgpuCreateRenderPipeline = wasmExports["rc"];
+  _emwgpuCreateSampler = wasmExports["sc"];
+  _emwgpuCreateSurface = wasmExports["tc"];
+  _emwgpuCreateTexture = wasmExports["uc"];
+  _emwgpuCreateTextureView = wasmExports["vc"];
+  _emwgpuCreateAdapter = wasmExports["wc"];
+  _emwgpuImportBuffer = wasmExports["xc"];
+  _emwgpuCreateDevice = wasmExports["yc"];
+  _emwgpuCreateQueue = wasmExports["zc"];
+  _emwgpuCreateShaderModule = wasmExports["Ac"];
+  _emwgpuOnCreateComputePipelineCompleted = wasmExports["Bc"];
+  _emwgpuOnWorkDoneCompleted = wasmExports["Cc"];
+  ___getTypeName = wasmExports["Ec"];
+  _emscripten_builtin_memalign = wasmExports["Fc"];
+  _memalign = wasmExports["Gc"];
+  __emscripten_tempret_set = wasmExports["Hc"];
+  __emscripten_stack_restore = wasmExports["Ic"];
+  __emscripten_stack_alloc = wasmExports["Jc"];
+  _emscripten_stack_get_current = wasmExports["Kc"];
+  dynCall_ji = dynCalls["ji"] = wasmExports["Lc"];
+  dynCall_vij = dynCalls["vij"] = wasmExports["Mc"];
+  dynCall_viji = dynCalls["viji"] = wasmExports["Nc"];
+  dynCall_iij = dynCalls["iij"] = wasmExports["Oc"];
+  dynCall_iiiijj = dynCalls["iiiijj"] = wasmExports["Pc"];
+  dynCall_viijj = dynCalls["viijj"] = wasmExports["Qc"];
+  dynCall_viiijjj = dynCalls["viiijjj"] = wasmExports["Rc"];
+  dynCall_ijj = dynCalls["ijj"] = wasmExports["Sc"];
+  dynCall_jjj = dynCalls["jjj"] = wasmExports["Tc"];
+  dynCall_jiii = dynCalls["jiii"] = wasmExports["Uc"];
+  dynCall_iiiijij = dynCalls["iiiijij"] = wasmExports["Vc"];
+  dynCall_jii = dynCalls["jii"] = wasmExports["Wc"];
+  dynCall_viijii = dynCalls["viijii"] = wasmExports["Xc"];
+  dynCall_vijjj = dynCalls["vijjj"] = wasmExports["Yc"];
+  dynCall_vj = dynCalls["vj"] = wasmExports["Zc"];
+  dynCall_viij = dynCalls["viij"] = wasmExports["_c"];
+  dynCall_jiji = dynCalls["jiji"] = wasmExports["$c"];
+  dynCall_iiiiij = dynCalls["iiiiij"] = wasmExports["ad"];
+  dynCall_iiiiijj = dynCalls["iiiiijj"] = wasmExports["bd"];
+  dynCall_iiiiiijj = dynCalls["iiiiiijj"] = wasmExports["cd"];
+  memory = wasmMemory = wasmExports["rb"];
+  _kVersionStampBuildChangelistStr = Module["_kVersionStampBuildChangelistStr"] = wasmExports["tb"].value;
+  _kVersionStampCitcSnapshotStr = Module["_kVersionStampCitcSnapshotStr"] = wasmExports["ub"].value;
+  _kVersionStampCitcWorkspaceIdStr = Module["_kVersionStampCitcWorkspaceIdStr"] = wasmExports["vb"].value;
+  _kVersionStampSourceUriStr = Module["_kVersionStampSourceUriStr"] = wasmExports["wb"].value;
+  _kVersionStampBuildClientStr = Module["_kVersionStampBuildClientStr"] = wasmExports["xb"].value;
+  _kVersionStampBuildClientMintStatusStr = Module["_kVersionStampBuildClientMintStatusStr"] = wasmExports["yb"].value;
+  _kVersionStampBuildCompilerStr = Module["_kVersionStampBuildCompilerStr"] = wasmExports["zb"].value;
+  _kVersionStampBuildDateTimePstStr = Module["_kVersionStampBuildDateTimePstStr"] = wasmExports["Ab"].value;
+  _kVersionStampBuildDepotPathStr = Module["_kVersionStampBuildDepotPathStr"] = wasmExports["Bb"].value;
+  _kVersionStampBuildIdStr = Module["_kVersionStampBuildIdStr"] = wasmExports["Cb"].value;
+  _kVersionStampBuildInfoStr = Module["_kVersionStampBuildInfoStr"] = wasmExports["Db"].value;
+  _kVersionStampBuildLabelStr = Module["_kVersionStampBuildLabelStr"] = wasmExports["Eb"].value;
+  _kVersionStampBuildTargetStr = Module["_kVersionStampBuildTargetStr"] = wasmExports["Fb"].value;
+  _kVersionStampBuildTimestampStr = Module["_kVersionStampBuildTimestampStr"] = wasmExports["Gb"].value;
+  _kVersionStampBuildToolStr = Module["_kVersionStampBuildToolStr"] = wasmExports["Hb"].value;
+  _kVersionStampG3BuildTargetStr = Module["_kVersionStampG3BuildTargetStr"] = wasmExports["Ib"].value;
+  _kVersionStampVerifiableStr = Module["_kVersionStampVerifiableStr"] = wasmExports["Jb"].value;
+  _kVersionStampBuildFdoTypeStr = Module["_kVersionStampBuildFdoTypeStr"] = wasmExports["Kb"].value;
+  _kVersionStampBuildBaselineChangelistStr = Module["_kVersionStampBuildBaselineChangelistStr"] = wasmExports["Lb"].value;
+  _kVersionStampBuildLtoTypeStr = Module["_kVersionStampBuildLtoTypeStr"] = wasmExports["Mb"].value;
+  _kVersionStampBuildPropellerTypeStr = Module["_kVersionStampBuildPropellerTypeStr"] = wasmExports["Nb"].value;
+  _kVersionStampBuildPghoTypeStr = Module["_kVersionStampBuildPghoTypeStr"] = wasmExports["Ob"].value;
+  _kVersionStampBuildFdoProfileChangelistStr = Module["_kVersionStampBuildFdoProfileChangelistStr"] = wasmExports["Pb"].value;
+  _kVersionStampBuildMemprofProfileChangelistStr = Module["_kVersionStampBuildMemprofProfileChangelistStr"] = wasmExports["Qb"].value;
+  _kVersionStampBuildUsernameStr = Module["_kVersionStampBuildUsernameStr"] = wasmExports["Rb"].value;
+  _kVersionStampBuildHostnameStr = Module["_kVersionStampBuildHostnameStr"] = wasmExports["Sb"].value;
+  _kVersionStampBuildDirectoryStr = Module["_kVersionStampBuildDirectoryStr"] = wasmExports["Tb"].value;
+  _kVersionStampBuildChangelistInt = Module["_kVersionStampBuildChangelistInt"] = wasmExports["Ub"].value;
+  _kVersionStampCitcSnapshotInt = Module["_kVersionStampCitcSnapshotInt"] = wasmExports["Vb"].value;
+  _kVersionStampBuildClientMintStatusInt = Module["_kVersionStampBuildClientMintStatusInt"] = wasmExports["Wb"].value;
+  _kVersionStampBuildTimestampInt = Module["_kVersionStampBuildTimestampInt"] = wasmExports["Xb"].value;
+  _kVersionStampVerifiableInt = Module["_kVersionStampVerifiableInt"] = wasmExports["Yb"].value;
+  _kVersionStampBuildCoverageEnabledInt = Module["_kVersionStampBuildCoverageEnabledInt"] = wasmExports["Zb"].value;
+  _kVersionStampBuildBaselineChangelistInt = Module["_kVersionStampBuildBaselineChangelistInt"] = wasmExports["_b"].value;
+  _kVersionStampPrecookedTimestampStr = Module["_kVersionStampPrecookedTimestampStr"] = wasmExports["$b"].value;
+  _kVersionStampPrecookedClientInfoStr = Module["_kVersionStampPrecookedClientInfoStr"] = wasmExports["ac"].value;
+  __indirect_function_table = wasmTable = wasmExports["bc"];
+  _kVersionStampBuildHasHardeningProtobuf = Module["_kVersionStampBuildHasHardeningProtobuf"] = wasmExports["Dc"].value;
 }
 
 var wasmImports = {
-  /** @export */ qb: DefaultErrorReporter,
-  /** @export */ pb: JsGetDeviceMaxSubgroupSize,
-  /** @export */ ob: JsGetDeviceMinSubgroupSize,
-  /** @export */ nb: ThrowError,
-  /** @export */ rb: __asyncjs__CallStreamWeightsOnWeb,
-  /** @export */ K: __asyncjs__ReadBufferDataJs,
-  /** @export */ mb: ___syscall_dup,
-  /** @export */ lb: ___syscall_faccessat,
+  /** @export */ pb: DefaultErrorReporter,
+  /** @export */ ob: JsGetDeviceMaxSubgroupSize,
+  /** @export */ nb: JsGetDeviceMinSubgroupSize,
+  /** @export */ mb: ThrowError,
+  /** @export */ qb: __asyncjs__CallStreamWeightsOnWeb,
+  /** @export */ J: __asyncjs__ReadBufferDataJs,
+  /** @export */ lb: ___syscall_dup,
+  /** @export */ kb: ___syscall_faccessat,
   /** @export */ n: ___syscall_fcntl64,
-  /** @export */ kb: ___syscall_fstat64,
-  /** @export */ wa: ___syscall_ftruncate64,
-  /** @export */ jb: ___syscall_getcwd,
-  /** @export */ ib: ___syscall_getdents64,
-  /** @export */ hb: ___syscall_ioctl,
-  /** @export */ gb: ___syscall_lstat64,
-  /** @export */ fb: ___syscall_mkdirat,
-  /** @export */ eb: ___syscall_newfstatat,
-  /** @export */ J: ___syscall_openat,
-  /** @export */ db: ___syscall_readlinkat,
-  /** @export */ cb: ___syscall_rmdir,
-  /** @export */ bb: ___syscall_stat64,
-  /** @export */ R: ___syscall_unlinkat,
-  /** @export */ ab: ___syscall_utimensat,
-  /** @export */ Xa: __abort_js,
-  /** @export */ sa: __embind_register_bigint,
-  /** @export */ Wa: __embind_register_bool,
+  /** @export */ jb: ___syscall_fstat64,
+  /** @export */ va: ___syscall_ftruncate64,
+  /** @export */ ib: ___syscall_getcwd,
+  /** @export */ hb: ___syscall_getdents64,
+  /** @export */ gb: ___syscall_ioctl,
+  /** @export */ fb: ___syscall_lstat64,
+  /** @export */ eb: ___syscall_mkdirat,
+  /** @export */ db: ___syscall_newfstatat,
+  /** @export */ I: ___syscall_openat,
+  /** @export */ cb: ___syscall_readlinkat,
+  /** @export */ bb: ___syscall_rmdir,
+  /** @export */ ab: ___syscall_stat64,
+  /** @export */ Q: ___syscall_unlinkat,
+  /** @export */ $a: ___syscall_utimensat,
+  /** @export */ Wa: __abort_js,
+  /** @export */ ra: __embind_register_bigint,
+  /** @export */ Va: __embind_register_bool,
   /** @export */ k: __embind_register_class,
   /** @export */ u: __embind_register_class_class_function,
   /** @export */ A: __embind_register_class_constructor,
   /** @export */ a: __embind_register_class_function,
-  /** @export */ Va: __embind_register_emval,
-  /** @export */ H: __embind_register_enum,
+  /** @export */ Ua: __embind_register_emval,
+  /** @export */ G: __embind_register_enum,
   /** @export */ c: __embind_register_enum_value,
-  /** @export */ P: __embind_register_float,
+  /** @export */ O: __embind_register_float,
   /** @export */ m: __embind_register_function,
   /** @export */ p: __embind_register_integer,
   /** @export */ z: __embind_register_iterable,
   /** @export */ d: __embind_register_memory_view,
   /** @export */ y: __embind_register_optional,
-  /** @export */ Ua: __embind_register_std_string,
-  /** @export */ G: __embind_register_std_wstring,
-  /** @export */ Ta: __embind_register_void,
+  /** @export */ Ta: __embind_register_std_string,
+  /** @export */ F: __embind_register_std_wstring,
+  /** @export */ Sa: __embind_register_void,
   /** @export */ j: __emval_create_invoker,
   /** @export */ b: __emval_decref,
-  /** @export */ Sa: __emval_get_global,
-  /** @export */ Ra: __emval_get_module_property,
+  /** @export */ Ra: __emval_get_global,
+  /** @export */ Qa: __emval_get_module_property,
   /** @export */ s: __emval_get_property,
   /** @export */ f: __emval_incref,
-  /** @export */ Qa: __emval_instanceof,
+  /** @export */ Pa: __emval_instanceof,
   /** @export */ i: __emval_invoke,
-  /** @export */ Pa: __emval_new_array,
+  /** @export */ Oa: __emval_new_array,
   /** @export */ t: __emval_new_cstring,
   /** @export */ h: __emval_run_destructors,
-  /** @export */ F: __emval_typeof,
-  /** @export */ ra: __gmtime_js,
-  /** @export */ qa: __localtime_js,
-  /** @export */ pa: __mktime_js,
-  /** @export */ oa: __mmap_js,
-  /** @export */ na: __munmap_js,
-  /** @export */ Oa: __tzset_js,
-  /** @export */ va: _clock_time_get,
-  /** @export */ Na: custom_emscripten_dbgn,
-  /** @export */ Ma: _emscripten_asm_const_int,
-  /** @export */ E: _emscripten_errn,
-  /** @export */ La: _emscripten_get_heap_max,
+  /** @export */ E: __emval_typeof,
+  /** @export */ qa: __gmtime_js,
+  /** @export */ pa: __localtime_js,
+  /** @export */ oa: __mktime_js,
+  /** @export */ na: __mmap_js,
+  /** @export */ ma: __munmap_js,
+  /** @export */ Na: __tzset_js,
+  /** @export */ ua: _clock_time_get,
+  /** @export */ Ma: custom_emscripten_dbgn,
+  /** @export */ La: _emscripten_asm_const_int,
+  /** @export */ D: _emscripten_errn,
+  /** @export */ Ka: _emscripten_get_heap_max,
   /** @export */ g: _emscripten_get_now,
-  /** @export */ Ka: _emscripten_has_asyncify,
-  /** @export */ Ja: _emscripten_outn,
-  /** @export */ Ia: _emscripten_pc_get_function,
-  /** @export */ Ha: _emscripten_resize_heap,
-  /** @export */ O: _emscripten_stack_snapshot,
-  /** @export */ Ga: _emscripten_stack_unwind_buffer,
-  /** @export */ Fa: _emscripten_webgpu_get_device,
-  /** @export */ Ea: _emwgpuBufferDestroy,
-  /** @export */ Da: _emwgpuBufferGetMappedRange,
-  /** @export */ Ca: _emwgpuBufferUnmap,
-  /** @export */ Ba: _emwgpuBufferWriteMappedRange,
+  /** @export */ Ja: _emscripten_has_asyncify,
+  /** @export */ Ia: _emscripten_outn,
+  /** @export */ Ha: _emscripten_pc_get_function,
+  /** @export */ Ga: _emscripten_resize_heap,
+  /** @export */ N: _emscripten_stack_snapshot,
+  /** @export */ Fa: _emscripten_stack_unwind_buffer,
+  /** @export */ Ea: _emscripten_webgpu_get_device,
+  /** @export */ Da: _emwgpuBufferDestroy,
+  /** @export */ Ca: _emwgpuBufferGetMappedRange,
+  /** @export */ Ba: _emwgpuBufferUnmap,
+  /** @export */ Aa: _emwgpuBufferWriteMappedRange,
   /** @export */ e: _emwgpuDelete,
-  /** @export */ Aa: _emwgpuDeviceCreateBuffer,
-  /** @export */ ma: _emwgpuDeviceCreateComputePipelineAsync,
-  /** @export */ za: _emwgpuDeviceCreateShaderModule,
-  /** @export */ ya: _emwgpuDeviceDestroy,
-  /** @export */ la: _emwgpuQueueOnSubmittedWorkDone,
-  /** @export */ xa: _emwgpuWaitAny,
-  /** @export */ $a: _environ_get,
-  /** @export */ _a: _environ_sizes_get,
-  /** @export */ N: _exit,
+  /** @export */ za: _emwgpuDeviceCreateBuffer,
+  /** @export */ la: _emwgpuDeviceCreateComputePipelineAsync,
+  /** @export */ ya: _emwgpuDeviceCreateShaderModule,
+  /** @export */ xa: _emwgpuDeviceDestroy,
+  /** @export */ ka: _emwgpuQueueOnSubmittedWorkDone,
+  /** @export */ wa: _emwgpuWaitAny,
+  /** @export */ _a: _environ_get,
+  /** @export */ Za: _environ_sizes_get,
+  /** @export */ M: _exit,
   /** @export */ v: _fd_close,
-  /** @export */ ua: _fd_pread,
-  /** @export */ Q: _fd_read,
-  /** @export */ ta: _fd_seek,
-  /** @export */ I: _fd_write,
-  /** @export */ D: hardware_concurrency,
-  /** @export */ Za: _proc_exit,
-  /** @export */ Ya: _random_get,
-  /** @export */ ka: _wgpuBufferGetSize,
-  /** @export */ ja: _wgpuBufferGetUsage,
+  /** @export */ ta: _fd_pread,
+  /** @export */ P: _fd_read,
+  /** @export */ sa: _fd_seek,
+  /** @export */ H: _fd_write,
+  /** @export */ Ya: _proc_exit,
+  /** @export */ Xa: _random_get,
+  /** @export */ ja: _wgpuBufferGetSize,
+  /** @export */ ia: _wgpuBufferGetUsage,
   /** @export */ x: _wgpuCommandEncoderBeginComputePass,
   /** @export */ C: _wgpuCommandEncoderClearBuffer,
-  /** @export */ ia: _wgpuCommandEncoderCopyBufferToBuffer,
-  /** @export */ fa: _wgpuCommandEncoderCopyBufferToTexture,
-  /** @export */ ea: _wgpuCommandEncoderCopyTextureToBuffer,
+  /** @export */ ha: _wgpuCommandEncoderCopyBufferToBuffer,
+  /** @export */ ea: _wgpuCommandEncoderCopyBufferToTexture,
+  /** @export */ da: _wgpuCommandEncoderCopyTextureToBuffer,
   /** @export */ r: _wgpuCommandEncoderFinish,
-  /** @export */ ha: _wgpuCommandEncoderResolveQuerySet,
+  /** @export */ ga: _wgpuCommandEncoderResolveQuerySet,
   /** @export */ l: _wgpuComputePassEncoderDispatchWorkgroups,
   /** @export */ w: _wgpuComputePassEncoderEnd,
-  /** @export */ da: _wgpuComputePassEncoderSetBindGroup,
-  /** @export */ M: _wgpuComputePassEncoderSetPipeline,
-  /** @export */ ca: _wgpuDeviceCreateBindGroup,
-  /** @export */ ba: _wgpuDeviceCreateBindGroupLayout,
+  /** @export */ ca: _wgpuComputePassEncoderSetBindGroup,
+  /** @export */ L: _wgpuComputePassEncoderSetPipeline,
+  /** @export */ ba: _wgpuDeviceCreateBindGroup,
+  /** @export */ aa: _wgpuDeviceCreateBindGroupLayout,
   /** @export */ q: _wgpuDeviceCreateCommandEncoder,
-  /** @export */ aa: _wgpuDeviceCreateComputePipeline,
-  /** @export */ $: _wgpuDeviceCreatePipelineLayout,
-  /** @export */ _: _wgpuDeviceCreateQuerySet,
-  /** @export */ Z: _wgpuDeviceCreateTexture,
-  /** @export */ L: _wgpuDeviceGetAdapterInfo,
-  /** @export */ Y: _wgpuDeviceGetLimits,
-  /** @export */ X: _wgpuDeviceHasFeature,
+  /** @export */ $: _wgpuDeviceCreateComputePipeline,
+  /** @export */ _: _wgpuDeviceCreatePipelineLayout,
+  /** @export */ Z: _wgpuDeviceCreateQuerySet,
+  /** @export */ Y: _wgpuDeviceCreateTexture,
+  /** @export */ K: _wgpuDeviceGetAdapterInfo,
+  /** @export */ X: _wgpuDeviceGetLimits,
+  /** @export */ W: _wgpuDeviceHasFeature,
   /** @export */ o: _wgpuQueueSubmit,
-  /** @export */ ga: _wgpuQueueWriteBuffer,
-  /** @export */ W: _wgpuQueueWriteTexture,
-  /** @export */ V: _wgpuTextureCreateView,
-  /** @export */ U: _wgpuTextureDestroy,
-  /** @export */ T: _wgpuTextureGetDepthOrArrayLayers,
+  /** @export */ fa: _wgpuQueueWriteBuffer,
+  /** @export */ V: _wgpuQueueWriteTexture,
+  /** @export */ U: _wgpuTextureCreateView,
+  /** @export */ T: _wgpuTextureDestroy,
+  /** @export */ S: _wgpuTextureGetDepthOrArrayLayers,
   /** @export */ B: _wgpuTextureGetHeight,
-  /** @export */ S: _wgpuTextureGetWidth
+  /** @export */ R: _wgpuTextureGetWidth
 };
 
 // include: postamble.js

@@ -115,6 +115,19 @@ def test_the_filters_point_somewhere_in_every_pixel(name):
     assert np.abs(flow).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["lmvp", "dfn"])
+def test_the_filters_of_a_step_point_where_those_of_the_whole_film_do(name):
+    shape = (13, 22, 3)
+    model, video = built(tiny(name, shape)), noise(shape)
+    state = {part: tf.zeros((2, *size)) for part, size in model.state_shapes((T0, *shape)).items()}
+    whole = model.filter_flow(video)
+    for t in range(T):
+        flow = model.step_flow(video[:, t], state)
+        if t:  # before it has seen two frames DFN has no state
+            np.testing.assert_allclose(flow, whole[:, t], atol=1e-5)
+        _, state = model.step(video[:, t], state)
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_phase_trains(name):
     shape = (13, 22, 3)

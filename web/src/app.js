@@ -2,6 +2,7 @@
 import models from '../models.json';
 import {Digits} from './digits.js';
 import {Films} from './films.js';
+import {box, toFrame} from './picture.js';
 import {Predictor} from './predictor.js';
 
 const element = (id) => document.getElementById(id);
@@ -50,4 +51,4 @@ for (const tab of tabs) {
 show('digits');
 
 // For the console, and for tests: lmvp.open('moving_mnist').then((model) => model.predict(frames)).
-window.lmvp = {open, subjects};
+window.lmvp = {open, subjects, box, toFrame};

@@ -32,12 +32,14 @@ export class Digits {
       return;
     }
     this.visible = true;
+    if (this.giveUp.signal.aborted) this.predict();
     this.tick();
   }
 
   pause() {
     this.visible = false;
     clearTimeout(this.timer);
+    this.giveUp?.abort();
   }
 
   async start() {

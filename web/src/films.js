@@ -4,7 +4,9 @@ import {box, toFrame} from './picture.js';
 
 const USUAL_RATE = 30; // frames per second of a film, where a model does not say what it was trained on
 const KEPT = 64; // frames and predictions that are remembered
-const WINDOW = 2000; // milliseconds over which rates are counted
+const EARLY = 4; // milliseconds that a picture may come too early
+const LATE = 50; // and too late, in a film
+const COUNTED = 10; // frames over which rates are counted
 const element = (id) => document.getElementById(id);
 
 export class Films {
@@ -18,7 +20,6 @@ export class Films {
     element('camera').addEventListener('click', () => this.useCamera());
     element('film').addEventListener('change', ({target}) => target.files[0] && this.useFilm(target.files[0]));
     element('stop').addEventListener('click', () => this.stop());
-    this.video.addEventListener('seeked', () => this.forget()); // a film that begins anew
     this.video.addEventListener('error', () => this.video.src && this.say('The browser cannot play this film.'));
     this.takeDrops(element('films'));
   }
@@ -33,10 +34,14 @@ export class Films {
   }
 
   resume() {
-    if (this.running) this.video.play();
+    this.visible = true;
+    if (!this.running) return;
+    this.forget();
+    this.video.play();
   }
 
   pause() {
+    this.visible = false;
     this.video.pause();
   }
 
@@ -88,11 +93,12 @@ export class Films {
 
   /** Begins to count anew. */
   forget() {
-    this.frames = []; // {number, frame}, one every `interval`
+    this.frames = []; // {number, frame}: the last, one every `interval`
     this.predicted = new Map(); // by the frame's number: what was predicted for it
     this.number = 0;
-    this.nextTime = -Infinity;
-    this.times = {read: [], predicted: []};
+    this.time = this.nextTime = -Infinity; // of the last frame and of the next
+    this.waiting = this.seeking = false;
+    this.times = {read: [], predict: []};
   }
 
   /** Milliseconds from one of the model's frames to the next. */
@@ -104,26 +110,58 @@ export class Films {
   next() {
     if (!this.running) return;
     const {video} = this;
-    const look = (now) => {
-      this.look(now);
+    const look = (now, {mediaTime = video.currentTime} = {}) => {
+      this.look(video.srcObject ? now : 1000 * mediaTime);
       this.next();
     };
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(look);
     else requestAnimationFrame(look);
   }
 
-  /** Takes the film's frame where it is time for one. */
+  /** Sees to a picture of a time, in milliseconds: takes it for a frame if it is time for one. */
   look(now) {
-    const {video, interval} = this;
-    if (!this.running || !video.videoWidth || now < this.nextTime - 4) return;
-    this.nextTime = now - this.nextTime > interval ? now + interval : this.nextTime + interval;
+    const {video} = this;
+    if (!this.running || !video.videoWidth || this.seeking) return;
+    if (now < this.time - LATE) this.forget(); // the film begins anew
+    if (now < this.nextTime - EARLY) return;
+    const late = this.frames.length && now > this.nextTime + LATE;
+    if (late && !video.srcObject) this.goBack();
+    else this.take(now, now < this.nextTime + this.interval ? this.nextTime : now);
+  }
+
+  /** Takes the picture that should have been next: a busy machine has let it pass. */
+  goBack() {
+    const {video, nextTime} = this;
+    this.seeking = true;
+    video.pause();
+    video.currentTime = (nextTime + 1) / 1000;
+    const found = () => {
+      this.seeking = false;
+      if (this.running && nextTime === this.nextTime) this.take(nextTime, nextTime);
+    };
+    video.addEventListener('seeked', found, {once: true});
+  }
+
+  /** Makes a frame of the picture; `due` is when it should have come. */
+  take(now, due) {
+    this.time = now;
+    this.nextTime = due + this.interval;
     const frame = this.read();
     this.frames.push({number: this.number++, frame});
     if (this.frames.length > KEPT) this.frames.shift();
     this.count('read');
     drawFrame(element('films-now'), frame, this.predictor);
-    this.judge(this.frames.at(-1));
+    this.judge(this.number - 1);
+    if (this.busy && !this.video.srcObject) {
+      this.video.pause(); // a film stands still until this frame can be predicted from; a camera cannot
+      this.waiting = true;
+    } else this.goOn();
+  }
+
+  goOn() {
+    this.waiting = false;
     if (!this.busy && this.frames.length >= this.predictor.numInputs) this.predict();
+    if (this.visible && this.video.paused) this.video.play();
   }
 
   read() {
@@ -134,10 +172,11 @@ export class Films {
     return toFrame(picture.getImageData(0, 0, w, h), this.predictor.film);
   }
 
-  /** Shows what was predicted for this frame, and how good that was. */
-  judge({number, frame}) {
+  /** Shows what was predicted for a frame beside what came, once both are there. */
+  judge(number) {
     const was = this.predicted.get(number);
-    if (!was) return;
+    const frame = this.frames.find((one) => one.number === number)?.frame;
+    if (!was || !frame) return;
     drawFrame(element('films-was'), was.frame, this.predictor);
     element('films-was-name').textContent = `What it had predicted for now, ${this.ahead(was.steps)} before`;
     element('error').textContent = meanSquare(was.frame, frame).toFixed(4);
@@ -145,7 +184,7 @@ export class Films {
   }
 
   ahead(steps) {
-    return `${((steps * this.interval) / 1000).toFixed(2)} s`;
+    return `${((steps * this.interval) / 1000).toFixed(2)}\u00a0s`;
   }
 
   async predict() {
@@ -157,7 +196,10 @@ export class Films {
     try {
       const {frames, flows, milliseconds} = await predictor.predict(inputs.map(({frame}) => frame));
       if (known === this.predicted && this.running) {
-        frames.forEach((frame, i) => known.set(number + i + 1, {frame, last, steps: i + 1}));
+        frames.forEach((frame, i) => {
+          known.set(number + i + 1, {frame, last, steps: i + 1});
+          this.judge(number + i + 1); // where the prediction came later than the frame
+        });
         for (const old of known.keys()) if (old < number - KEPT) known.delete(old);
         this.show(frames, flows, milliseconds);
       }
@@ -166,11 +208,11 @@ export class Films {
       this.trouble(error);
     }
     this.busy = false;
+    if (this.waiting && this.running) this.goOn();
   }
 
   show(frames, flows, milliseconds) {
-    this.count('predicted');
-    this.lastPrediction = frames;
+    this.count('predict');
     drawFrame(element('films-next'), frames.at(-1), this.predictor);
     element('films-next-name').textContent = `What it predicts, ${this.ahead(frames.length)} ahead`;
     element('step-time').textContent = milliseconds.toFixed(0);
@@ -179,10 +221,10 @@ export class Films {
   }
 
   count(what) {
-    const now = performance.now();
-    const times = (this.times[what] = [...this.times[what], now].filter((time) => time > now - WINDOW));
-    const rate = times.length > 1 ? ((times.length - 1) * 1000) / (now - times[0]) : 0;
-    element(what === 'read' ? 'read-rate' : 'predict-rate').textContent = rate.toFixed(1);
+    const times = (this.times[what] = [...this.times[what], performance.now()].slice(-COUNTED));
+    if (times.length < 2) return;
+    const rate = ((times.length - 1) * 1000) / (times.at(-1) - times[0]);
+    element(`${what}-rate`).textContent = rate.toFixed(1);
   }
 
   say(text) {

@@ -4,7 +4,7 @@
 //      {cancel: id}
 // Out: {id, t, frame, flow}: the step that read frame t = 0, 1, ... predicts the one after it.
 //      {id, milliseconds}: done; a step's mean.  {id, error}  {id, cancelled: true}
-import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
+import {loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
 
 const SIGNATURE = 'serve_step';
 const models = new Map(); // by folder: promises of compiled models
@@ -38,12 +38,13 @@ function load(folder) {
 }
 
 async function start() {
-  const packed = await fetch('litert.wasm.gz');
-  if (!packed.ok) throw new Error(`litert.wasm.gz: ${packed.status} ${packed.statusText}`);
+  const name = (await supportsFeature('relaxedSimd')) ? 'litert' : 'litert-compat';
+  const packed = await fetch(`${name}.wasm.gz`);
+  if (!packed.ok) throw new Error(`${name}.wasm.gz: ${packed.status} ${packed.statusText}`);
   const stream = packed.body.pipeThrough(new DecompressionStream('gzip'));
   const quiet = () => {}; // it writes what it does to the console, as errors
   self.Module = {wasmBinary: await new Response(stream).arrayBuffer(), print: quiet, printErr: quiet};
-  await loadLiteRt('litert.js');
+  await loadLiteRt(`${name}.js`);
 }
 
 // Reads T0 frames, then its own predictions. Returns the number of steps, 0 if it was cancelled.
