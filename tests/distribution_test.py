@@ -79,6 +79,7 @@ def every_phase(tiny_config, digits_file, tmp_path_factory):
         "data.path": str(digits_file),
         "data.num_frames": 4,
         "data.num_inputs": 2,
+        "model.clip_length": 2,
         "training.batch_size": 4,
         "training.one_step_steps": 5,
         "training.pretrain_steps": 10,

@@ -17,6 +17,7 @@ from absl import flags
 
 from lmvp_tf.commands import cli, film_flags
 from lmvp_tf.datasets.records import builder, splits
+from lmvp_tf.datasets.records.beam import RUNNERS
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.film import Film
 from lmvp_tf.films.options import FrameOptions, parse_crop, parse_size
@@ -71,6 +72,16 @@ _VALIDATION = flags.DEFINE_string(
     f"what is held out of the training frames to select by: {splits.VALIDATION_SYNTAX}. 0: "
     "nothing. Not given: clips:0.05 where whole clips are split, else 0.05",
 )
+_RUNNER = flags.DEFINE_enum(
+    "runner",
+    None,
+    list(RUNNERS),
+    "read the films side by side by Apache Beam; those that cannot be read are left out. Not "
+    "given: one after the other",
+)
+_BEAM = flags.DEFINE_multi_string(
+    "beam", [], "a pipeline option of Beam, as --beam=--direct_num_workers=4; as often as wanted"
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a data set of other parameters")
 
 
@@ -79,6 +90,8 @@ def build(defaults: Defaults) -> None:
     film_flags.set_limits()
     if _FPS.value is not None and flags.FLAGS["stride"].present:
         raise UserError("--fps and --stride exclude each other")
+    if _BEAM.value and not _RUNNER.value:
+        raise UserError("--beam is of --runner: give both or neither")
     crop = parse_crop(_CROP.value)
     size = parse_size(_SIZE.value or defaults.size) if _SIZE.value or defaults.size else None
     films = builder.open_inputs(_INPUT.value)
@@ -100,6 +113,8 @@ def build(defaults: Defaults) -> None:
         validation=validation,
         overwrite=_OVERWRITE.value,
         progress=True,
+        runner=_RUNNER.value,
+        beam=_BEAM.value,
     )
     output = pathlib.Path(_OUTPUT.value or defaults.output)
     found = builder.build_films(films, _INPUT.value, output, options)

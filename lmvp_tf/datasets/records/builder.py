@@ -11,6 +11,7 @@ import dataclasses
 import os
 import pathlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ import keras
 from PIL import Image
 
 from lmvp_tf import files
-from lmvp_tf.datasets.records import contact_sheet, index, segments, splits, spool
+from lmvp_tf.datasets.records import beam, contact_sheet, index, segments, splits, spool
 from lmvp_tf.datasets.records.index import SPLITS
 from lmvp_tf.datasets.records.tfrecords import SplitWriter
 from lmvp_tf.errors import UserError
@@ -41,6 +42,8 @@ class BuildOptions:
       validation: see splits.VALIDATION_SYNTAX.
       overwrite: a complete data set of other parameters may be replaced.
       progress: show a progress bar on stdout.
+      runner: of Apache Beam, to read films side by side: a key of beam.RUNNERS; None: in turn.
+      beam: more pipeline options of Beam.
     """
 
     frames: FrameOptions
@@ -48,6 +51,8 @@ class BuildOptions:
     validation: str = "0.05"
     overwrite: bool = False
     progress: bool = False
+    runner: str | None = None
+    beam: Sequence[str] = ()
 
 
 def build(inputs: Sequence[PathLike], output: PathLike, options: BuildOptions) -> dict[str, Any]:
@@ -86,14 +91,18 @@ def build_films(
     films: list[Film], inputs: Sequence[PathLike], output: pathlib.Path, options: BuildOptions
 ) -> dict[str, Any]:
     """`build`, of films that were opened already."""
-    rule = splits.parse(options.split, options.validation, [film.name for film in films])
+    names = [film.name for film in films]
+    splits.parse(options.split, options.validation, names)  # before an hour is spent on reading
     parameters = _parameters(inputs, options)
     _refuse_other(output, parameters, options.overwrite)
-    for film in films:  # before an hour is spent on the others
-        options.frames.box(film.width, film.height, shown(film.path))
+    if not options.runner:
+        for film in films:  # before an hour is spent on the others
+            options.frames.box(film.width, film.height, shown(film.path))
     before = index.listed_shards(output) | {SHEET}
     with files.whole_folder(output, index.FILE, before) as new:
-        recordings, writers, rows = _write_recordings(films, rule, new, options)
+        with _spools(films, inputs, new, options) as (names, spools):
+            rule = splits.parse(options.split, options.validation, names)
+            recordings, writers, rows = _write_recordings(spools, len(names), rule, new)
         contact_sheet.write(new / SHEET, rows)
         content = _content(parameters, options.frames, recordings, writers)
         files.write_json(new / index.FILE, content)
@@ -126,26 +135,56 @@ def _refuse_other(output: pathlib.Path, parameters: dict[str, Any], overwrite: b
         )
 
 
+@contextlib.contextmanager
+def _spools(
+    films: list[Film], inputs: Sequence[PathLike], new: pathlib.Path, options: BuildOptions
+) -> Iterator[tuple[list[str], Iterator[spool.Spool]]]:
+    """(names of the films, each as it has been read), by Beam's runner or one after the other.
+
+    Each is gone when the next one is asked for.
+    """
+    if options.runner:
+        with tempfile.TemporaryDirectory(dir=new) as folder:
+            how = options.runner, options.beam
+            stored = beam.spools(inputs, films, options.frames, pathlib.Path(folder), *how)
+            yield [one.film.name for one in stored], _stored(stored)
+        return
+    yield [film.name for film in films], _read_in_turn(films, new, options)
+
+
+def _read_in_turn(
+    films: list[Film], new: pathlib.Path, options: BuildOptions
+) -> Iterator[spool.Spool]:
+    with spool.open_file(new) as file, _progress(len(films), options.progress) as progress:
+        for film in films:
+            yield spool.Spool(film, options.frames, file, progress(film, options.frames))
+
+
+def _stored(films: list[beam.Stored]) -> Iterator[spool.Spool]:
+    for film in films:
+        with film.read() as recording:
+            yield recording
+
+
 def _write_recordings(
-    films: list[Film], rule: splits.SplitRule, folder: pathlib.Path, options: BuildOptions
+    spools: Iterator[spool.Spool], num_films: int, rule: splits.SplitRule, new: pathlib.Path
 ) -> tuple[list[dict[str, Any]], dict[str, SplitWriter], list[Image.Image]]:
-    """Reads each film and writes its frames to the shards of their splits."""
+    """Writes the frames of each film to the shards of their splits."""
     recordings, rows, before = [], [], 0
-    pictured = contact_sheet.shown(len(films))
-    writers = {split: SplitWriter(folder, split) for split in SPLITS}
-    with spool.open_file(folder) as file, _progress(len(films), options.progress) as progress:
-        for number, film in enumerate(films):
-            recording = spool.Spool(film, options.frames, file, progress(film, options.frames))
-            assigned = rule.assign(film.name, recording.numbers, before)
-            before += len(recording)
-            found = segments.analyse(recording.changes, recording.gaps, assigned)
-            for i, segment in enumerate(found.segments):
-                for position in segment.positions.tolist():
-                    frame, place = recording.frame(position), int(recording.numbers[position])
-                    writers[segment.split].write(frame, place, number, i, film.name)
-            recordings.append(_entry(recording, found))
-            if number in pictured:
-                rows.append(contact_sheet.row(film.name, recording, found))
+    pictured = contact_sheet.shown(num_films)
+    writers = {split: SplitWriter(new, split) for split in SPLITS}
+    for number, recording in enumerate(spools):
+        name = recording.film.name
+        assigned = rule.assign(name, recording.numbers, before)
+        before += len(recording)
+        found = segments.analyse(recording.changes, recording.gaps, assigned)
+        for i, segment in enumerate(found.segments):
+            for position in segment.positions.tolist():
+                frame, place = recording.frame(position), int(recording.numbers[position])
+                writers[segment.split].write(frame, place, number, i, name)
+        recordings.append(_entry(recording, found))
+        if number in pictured:
+            rows.append(contact_sheet.row(name, recording, found))
     for writer in writers.values():
         writer.close()
     return recordings, writers, rows

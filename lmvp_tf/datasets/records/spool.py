@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,22 @@ class Spool:
         self.numbers = np.array(numbers, np.int64)
         self.gaps = np.array(gaps, np.int64)
         self.changes = changes.values()
+
+    def notes(self) -> dict[str, Any]:
+        """What `of_notes` takes beside the file of the frames, as np.savez writes it."""
+        return {name: getattr(self, name) for name in ("fps", "numbers", "gaps", "changes")}
+
+    @classmethod
+    def of_notes(
+        cls, film: Film, options: FrameOptions, file: BinaryIO, notes: Mapping[str, Any]
+    ) -> Spool:
+        """The kept frames of a film that was read before, into this file."""
+        spool = cls.__new__(cls)
+        spool.film, spool.fps = film, float(notes["fps"])
+        spool._file, spool._shape = file, (options.height, options.width, options.channels)
+        spool.numbers, spool.gaps = notes["numbers"], notes["gaps"]
+        spool.changes = notes["changes"]
+        return spool
 
     def __len__(self) -> int:
         return len(self.numbers)
