@@ -27,6 +27,7 @@ SUBJECTS = {
         "dfn_paper_latency",
         "growth_horizon",
     ),
+    "devices": ("mirrored_over_single", "multi_worker_over_single", "data_service_rate"),
     "growth": ("growth_batch", "growth_time", "growth_pixels"),
 }
 ENVIRONMENT = {"serving": {"TF_ENABLE_ONEDNN_OPTS": "0"}}  # as run_predict.py
