@@ -136,7 +136,7 @@ def test_it_learns_two_sequences_by_heart(name, changes):
     *_, last = state.procedure.steps(state.model, state.optimizers).values()
     step = tf.function(last)
     state.step.assign(config.training.max_steps)  # past all schedules
-    for _ in range({"dfn": 75, "simvp": 40}.get(name, 160)):
+    for _ in range({"dfn": 75, "simvp": 30, "mcnet": 70}.get(name, 160)):
         step(tf.constant(video))
     predicted = state.model(tf.constant(video[:, :T0]), num_predicted=T - T0)
     floor = np.mean((video[:, T0:] - video.mean(axis=(0, 1))) ** 2)

@@ -16,7 +16,6 @@ SETTINGS = {
     "dfn": {"model.encoder_widths": (4, 6), "model.decoder_widths": (4,), "model.kernel_size": 3},
     "conv_lstm": {"model.units": (4, 4), "model.kernel_size": 3},
     "fpm": {"model.units": 8},
-    "mcnet": {"model.width": 2, "model.discriminator_width": 2, "model.judged": 2},
     "predrnn": {"model.units": 4, "model.num_layers": 2, "model.kernel_size": 3},
 }
 
