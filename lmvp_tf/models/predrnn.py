@@ -165,7 +165,7 @@ class PredRNN(VideoPredictor):
           backprop: False stops gradients where a prediction is fed back.
         """
         step = functools.partial(self._read, backprop=backprop, adapter=self.adapter)
-        inputs = video[:, :-1], is_real
+        inputs = video[:, :-1], ops.cast(is_real, "float32")  # oneDNN moves no truth values
         _, outputs = recur(step, self._start(video), inputs, rolled=self.rolled)
         return Sampled(outputs[0], outputs[1] if self.adapter else None)
 
@@ -218,7 +218,7 @@ class PredRNN(VideoPredictor):
         frame = last if backprop else ops.stop_gradient(last)
         if isinstance(inputs, tuple):
             real, is_real = inputs
-            frame = ops.where(ops.reshape(is_real, (-1, 1, 1, 1)), real, frame)
+            frame = ops.where(ops.reshape(is_real, (-1, 1, 1, 1)) > 0, real, frame)
         elif inputs is not None:
             frame = inputs
         memory, prediction, written = self._advance(memory, frame)

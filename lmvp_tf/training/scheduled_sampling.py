@@ -111,8 +111,11 @@ def draw(config: Config, step: tf.Variable | int, batch_size: int | tf.Tensor) -
     lengths = (1, data.num_inputs - 1, data.num_predicted - 1)
     limits = tf.repeat(tf.stack([1.0, of_inputs, of_others]), lengths)
     seed = tf.stack([tf.constant(training.seed, tf.int64), step])
-    drawn = tf.random.stateless_uniform([batch_size, sum(lengths)], seed)
-    return drawn < limits
+    # Whole numbers by Philox are the same in a step that XLA compiled.
+    drawn = tf.random.stateless_uniform(
+        [batch_size, sum(lengths)], seed, None, None, tf.uint32, alg="philox"
+    )
+    return tf.cast(drawn, tf.float64) < tf.cast(limits, tf.float64) * 2.0**32
 
 
 def chances(kind: str, progress: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -121,7 +121,7 @@ def test_it_predicts_frames_and_their_beginning_does_not_depend_on_the_horizon(n
         ("simvp", {}),
         ("simvp", {"model.translator": "gsta"}),
         ("predrnn", {"model.units": 16, "model.decoupling_weight": 0.1}),
-        ("mcnet", {"model.width": 8}),
+        pytest.param("mcnet", {"model.width": 8}, marks=pytest.mark.slow),
     ],
 )
 def test_it_learns_two_sequences_by_heart(name, changes):
@@ -136,7 +136,7 @@ def test_it_learns_two_sequences_by_heart(name, changes):
     *_, last = state.procedure.steps(state.model, state.optimizers).values()
     step = tf.function(last)
     state.step.assign(config.training.max_steps)  # past all schedules
-    for _ in range({"dfn": 75, "simvp": 30, "mcnet": 70}.get(name, 160)):
+    for _ in range({"dfn": 75, "simvp": 30, "mcnet": 50}.get(name, 160)):
         step(tf.constant(video))
     predicted = state.model(tf.constant(video[:, :T0]), num_predicted=T - T0)
     floor = np.mean((video[:, T0:] - video.mean(axis=(0, 1))) ** 2)
