@@ -14,7 +14,7 @@ from tools import build_files
 
 # The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = (".", "benchmarks", "data", "examples", "lmvp_tf/**", "tests/**", "tools")
+FOLDERS = (".", "benchmarks", "data", "examples", "lmvp_tf/**", "tests/**", "tools", "web")
 RULES = {"py_library", "py_binary", "py_test", "pytest_test"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +12,8 @@ from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export.about import about
 from lmvp_tf.export.endpoints import Exportable, input_shape, load_exportable, step_endpoint
 from lmvp_tf.export.exporter import Exporter, ExportOptions
-from lmvp_tf.export.folder import unseen_folder
 from lmvp_tf.export.tflite import float32
-from lmvp_tf.files import write_json
+from lmvp_tf.files import whole_folder, write_json
 
 TOLERANCE = 1e-4  # the file's outputs may be so far from the model's
 
@@ -37,9 +37,11 @@ class Web(Exporter):
             ) from error
         exportable = load_exportable(workdir, options.horizon)
         endpoint = step_endpoint(exportable, batch_size=1, with_flow=True)
-        with unseen_folder(output) as folder:
+        with whole_folder(output, "model.json") as folder:
             path = folder / "model.tflite"
-            path.write_bytes(float32(exportable, {"serve_step": endpoint}, folder / "saved_model"))
+            with tempfile.TemporaryDirectory() as scratch:
+                signatures = {"serve_step": endpoint}
+                path.write_bytes(float32(exportable, signatures, pathlib.Path(scratch)))
             difference = _difference(exportable, path)
             if not difference < TOLERANCE:  # so that NaN fails too
                 raise RunError(
@@ -47,8 +49,7 @@ class Web(Exporter):
                     f"by {difference:.1e} (allowed: {TOLERANCE:.0e})"
                 )
             size = path.stat().st_size
-            path.replace(output / path.name)
-        write_json(output / "model.json", _document(exportable))
+            write_json(folder / "model.json", _document(exportable))
         print(
             f"Written to {output}: model.tflite, {size / 1e6:.1f} MB, and model.json. The file's "
             f"outputs are the model's up to {difference:.0e}"
