@@ -35,6 +35,8 @@ class RecordingsSettings(DataSettings):
     reverse: bool = False  # play half of the training windows backwards
     # The smallest side of training windows' random crops, as a share of the frame's; 1: whole ones.
     crop: float = setting(1.0, positive=True, at_most=1)
+    # A part moves over the frame as if the camera did, up to so many pixels a frame, and zooms.
+    camera: float = setting(0.0)
     contrast: float = setting(0.0, at_most=1)  # training windows' contrast changes by this share
     # Leave out damaged records instead of ending.
     skip_corrupt: bool = setting(False, resumable=True)
@@ -46,6 +48,14 @@ class RecordingsSettings(DataSettings):
     film_fps: float = setting(0.0, resumable=True)
     # Frames per second of the data set, the median of its recordings'; 0: not known.
     film_rate: float = setting(0.0, resumable=True)
+
+    def validate(self) -> None:
+        super().validate()
+        if self.camera and self.crop == 1:
+            raise UserError(
+                "data.camera moves a part over the frame: give it room by --set data.crop=0.5, or "
+                "leave it out"
+            )
 
     def film_options(self) -> FrameOptions:
         """How a film is read for a model of these data: FrameOptions."""

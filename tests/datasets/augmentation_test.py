@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets.augmentation import augmented, crop, fit
 from lmvp_tf.datasets.highway import HighwaySettings
+from lmvp_tf.errors import UserError
 
 DATA = HighwaySettings(height=16, width=16)
 
@@ -71,6 +72,43 @@ def test_squares_are_of_every_allowed_size_and_lie_within_the_frame():
     top, bottom = found.mean(1) - side / 2, found.mean(1) + side / 2
     assert -1e-5 < top.min() < 0.01
     assert 0.99 < bottom.max() < 1 + 1e-5
+
+
+def where(axis, **options):
+    """Start and end of the part that each frame of 500 windows shows, as shares: [500, T] each."""
+    ramp = np.linspace(0, 1, 33)
+    middles = ((ramp[1:] + ramp[:-1]) / 2).reshape((32, 1, 1) if axis == 0 else (1, 32, 1))
+    still = np.broadcast_to(middles, (500, 6, 32, 32, 1)).astype("f4")
+    found = change(still, crop=0.5, num_frames=6, **options).mean(4 - 1 - axis)[..., 0]
+    side = (found[..., -1] - found[..., 0]) * 16 / 15
+    return found.mean(2) - side / 2, found.mean(2) + side / 2
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_camera_moves_steadily_within_the_frame_and_no_faster_than_it_may(axis):
+    low, high = where(axis, camera=3.0)
+    assert min(low.min(), 1 - high.max()) > -1e-5
+    for edge in (low, high):
+        np.testing.assert_allclose(np.diff(edge, n=2), 0, atol=0.01)  # a ramp of 32 steps
+    side = high - low
+    moved = np.diff((low + high) / 2)[:, 0] * 16 / side.mean(1)  # in pixels of the result
+    assert 1.5 < abs(moved).max() < 3.1  # where there is room
+    assert abs(np.mean(np.sign(moved[abs(moved) > 0.1]))) < 0.2  # either way
+    assert np.mean(abs(moved) < 0.5) > 0.3  # most cameras move little
+    closer = side[:, -1] / side[:, 0]
+    assert closer.min() < 0.8
+    assert closer.max() > 1.25
+
+
+def test_without_a_camera_a_part_stays(video):
+    low, high = where(0)
+    np.testing.assert_allclose(np.diff(low), 0, atol=1e-6)
+    np.testing.assert_allclose(np.diff(high), 0, atol=1e-6)
+
+
+def test_a_camera_needs_room():
+    with pytest.raises(UserError, match="data.camera moves a part over the frame"):
+        dataclasses.replace(DATA, camera=2.0).validate()
 
 
 def test_contrast_and_brightness_change_alike_in_all_frames_of_a_window(video):
