@@ -2,6 +2,7 @@
 every error that troubleshooting explains.
 """
 
+import os
 import pathlib
 import re
 import shlex
@@ -83,6 +84,19 @@ def test_every_program_and_target_exists():
                 assert module or words[2] in ("venv", "build", "pip", "pytest"), (page, words)
             elif words[0].startswith("python") and not words[1].startswith("steps/"):
                 assert (ROOT / words[1]).exists(), (page, words)
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    done = subprocess.run(
+        [*command, f"--site-dir={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "how_it_works" / "index.html").exists()
 
 
 def test_troubleshooting_explains_errors_that_there_are():
