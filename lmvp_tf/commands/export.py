@@ -3,6 +3,7 @@
     python run_export.py --workdir=runs/mm --format=saved_model --output=serving/lmvp
     python run_export.py --workdir=runs/mm --format=tflite --output=tflite
     python run_export.py --workdir=runs/mm --format=web --output=docs/web/models/mine
+    python run_export.py --workdir=runs/mm --format=keras --output=keras
     python run_export.py --workdir=runs/mm --format=weights --output=results/moving_mnist/mine
 
 saved_model: serving/lmvp/<version>/ for TensorFlow Serving, with the endpoints serve (also
@@ -14,6 +15,9 @@ one whose error is more than 2% above the model's is not left behind. Variants: 
 weight_int8, dynamic_int8 and mixed_int8.
 
 web: model.tflite and model.json for the page of docs/web, which predicts in the browser.
+
+keras: keras/<model>.keras, which Keras loads on any of its backends, also without TensorFlow:
+docs/devices.md.
 
 weights: a Keras file for each network, with config, log, the figures of run_eval.py and a README:
 the form in which results/ has them. Every tool takes such a folder for a workdir.

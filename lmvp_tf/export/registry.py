@@ -12,6 +12,7 @@ EXPORTERS = {
     "saved_model": "lmvp_tf.export.saved_model.SavedModel",
     "tflite": "lmvp_tf.export.tflite.TFLite",
     "web": "lmvp_tf.export.web.Web",
+    "keras": "lmvp_tf.export.keras_file.KerasFile",
     "weights": "lmvp_tf.export.weights.Weights",
     "record": "lmvp_tf.export.record.Record",
 }

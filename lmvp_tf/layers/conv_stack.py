@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import tensorflow as tf
 from keras import KerasTensor, ops
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
@@ -105,8 +107,12 @@ def leaky_relu(x: KerasTensor, negative_slope: float = 0.2) -> KerasTensor:
     """A leaky ReLU whose gradient is taken from its output, which has the sign of x.
 
     The next layer keeps that output for the backward pass in any case. x, as large, is not kept
-    then: a third of what a training step holds in memory (docs/decisions.md).
+    then: a third of what a training step holds in memory (docs/decisions.md). On a Keras backend
+    other than TensorFlow it is Keras' own.
     """
+    if keras.backend.backend() != "tensorflow":
+        return ops.leaky_relu(x, negative_slope)
+    import tensorflow as tf
 
     @tf.custom_gradient
     def activated(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:

@@ -13,8 +13,12 @@ a cell: each cell covers a pixel of the frame, and the means of Eq. 2 and Eq. 3 
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
+
 from keras import ops
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def cells(pixels: int, multiple: int) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.layers import grid
@@ -16,6 +15,8 @@ from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
 from lmvp_tf.models.recurrence import recur
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from lmvp_tf.datasets.base import DataSettings
 
 _Cells = Sequence[ConvLSTMCell]

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.models.predictor import Supervision, VideoPredictor, check_positive
@@ -18,6 +17,8 @@ from lmvp_tf.models.recurrence import recur
 from lmvp_tf.settings import setting
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from lmvp_tf.datasets.base import DataSettings
 
 _Cells = Sequence[keras.layers.LSTMCell]

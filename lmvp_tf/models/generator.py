@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.layers import grid
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
 from lmvp_tf.layers.conv_stack import ConvStack, leaky_relu
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")

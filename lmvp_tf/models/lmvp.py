@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.errors import UserError
@@ -29,6 +28,8 @@ from lmvp_tf.models.recurrence import recur
 from lmvp_tf.settings import setting
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from lmvp_tf.datasets.base import DataSettings
 
 MOTIONS = ("leaked", "frame_difference", "none")

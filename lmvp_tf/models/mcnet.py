@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.errors import UserError
@@ -28,6 +27,8 @@ from lmvp_tf.models.predictor import (
 from lmvp_tf.models.recurrence import recur
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from lmvp_tf.datasets.base import DataSettings
 
 _STRIDE = 8  # pixels along a side of a cell of the features

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.layers.adaptive_filter import adaptive_filter_reference, filter_flow
@@ -14,10 +13,13 @@ from lmvp_tf.layers.conv_lstm_cell import ConvLSTMCell
 from lmvp_tf.layers.conv_stack import ConvStack
 from lmvp_tf.models.recurrence import recur
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 FORMS = ("recurrent", "split", "transport")
 _REACH = 3  # transport: features come from the cell itself and the eight around it
 
-Memory = tuple[tf.Tensor, tf.Tensor]  # hidden and cell, each [B, h, w, units]
+Memory = tuple["tf.Tensor", "tf.Tensor"]  # hidden and cell, each [B, h, w, units]
 
 
 class Guidance(NamedTuple):

@@ -9,18 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.recurrence import recur
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from lmvp_tf.datasets.base import DataSettings
 
 Shape = tuple[int, ...]
-State = dict[str, tf.Tensor]  # of `VideoPredictor.step`
-Function = Callable[..., tf.Tensor]
+State = dict[str, "tf.Tensor"]  # of `VideoPredictor.step`
+Function = Callable[..., "tf.Tensor"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from lmvp_tf.layers import grid
@@ -20,6 +19,8 @@ from lmvp_tf.models.recurrence import recur
 from lmvp_tf.settings import setting
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from lmvp_tf.datasets.base import DataSettings
 
 _EPSILON = 1e-12  # below it a vector is no direction

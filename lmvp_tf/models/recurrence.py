@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import tensorflow as tf
 from keras import ops, tree
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Nest = Any  # tensors in tuples, lists and dicts
 Step = Callable[[Nest, Nest], tuple[Nest, Nest]]
@@ -53,6 +55,8 @@ def recur(
 
 def _while_loop(step: Step, state: Nest, inputs: list[tf.Tensor], length: int) -> tuple[Nest, Nest]:
     """`recur` as a loop in the graph. The first step is run before it: y_1 tells what y_t are."""
+    import tensorflow as tf
+
     arrays = [
         tf.TensorArray(x.dtype, length, element_shape=(x.shape[0], *x.shape[2:])).unstack(
             tf.experimental.numpy.moveaxis(x, 1, 0)
