@@ -12,7 +12,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo my-video data-highway results test fuzz faults bazel-test bench bench-quick build-files web web-serve docs lint types clean
+.PHONY: demo my-video data-highway results test fuzz faults soak bazel-test bench bench-quick build-files web web-serve docs lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -59,6 +59,10 @@ fuzz: $(VENV)/.installed-test
 # Kills training, evaluation, export and building 100 times, and writes what came of it to docs/reliability.md: 15 minutes of one core.
 faults: $(VENV)/.installed-test
 	$(BIN)/python tools/faults.py --write
+
+# Trains 5,000 steps, evaluates 200 times and serves for a minute, and writes what grew to docs/reliability.md: 15 minutes of one core.
+soak: $(VENV)/.installed-test
+	$(BIN)/python tools/soak.py --write
 
 # The same tests as a user of Bazel runs them, offline: Debian's package bazel-bootstrap has the program.
 bazel-test: $(VENV)/.installed-test

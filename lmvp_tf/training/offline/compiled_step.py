@@ -154,6 +154,9 @@ def fill(state: TrainState, path: pathlib.Path) -> int:
     """
     named = state_variables(state)
     values = _read_state(path, named)
+    with np.errstate(over="ignore"):  # what is too large for its variable becomes an infinity
+        types = {name: variable.dtype.as_numpy_dtype for name, variable in named.items()}
+        values = {name: value.astype(types[name]) for name, value in values.items()}
     for name, value in values.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise UserError(f"{path} cannot be loaded: {name} has a NaN or an infinity")

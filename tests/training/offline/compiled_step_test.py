@@ -105,6 +105,10 @@ SLOT = "optimizers/G/003"
         (_but("step", np.int64(2**40)), "cannot be loaded: its step is 1099511627776"),
         (_but("seconds", np.float64(np.nan)), "cannot be loaded: seconds has a NaN"),
         (_but(SLOT, lambda v: v + np.inf), f"cannot be loaded: {SLOT} has a NaN or an infinity"),
+        (
+            _but(SLOT, lambda v: v.astype(float) + 1e300),
+            f"cannot be loaded: {SLOT} has a NaN or an infinity",
+        ),
         (_but(SLOT, lambda v: v.astype(str)), f"of another model or run: .* {SLOT}"),
         (_but(SLOT, lambda v: v.astype(int)), f"of another model or run: .* {SLOT}"),
         (_but(SLOT, lambda v: v.T[None]), f"of another model or run: .* {SLOT}"),
