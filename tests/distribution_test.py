@@ -115,7 +115,7 @@ def test_replicas_train_as_one_does_in_every_phase(every_phase):
         )
         for name in names
     }
-    assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=900) for process in processes] == [0, 0, 0]
     assert alone["lmvp"]["report/main/gradient_norm/D"] > 1  # and so clipped
     for name in names:
         for kind in ("mirrored", "multi_worker"):

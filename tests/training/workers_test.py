@@ -93,7 +93,7 @@ def test_workers_that_are_stopped_or_lost_go_on_as_if_nothing_had_been(config, t
     workers = start_workers(config, workdir)
     wait_for_rows(workdir, 3)
     workers[1].send_signal(signal.SIGTERM)  # the one that does not write
-    said = [worker.communicate(timeout=300) for worker in workers]
+    said = [worker.communicate(timeout=900) for worker in workers]
     assert [worker.returncode for worker in workers] == [143, 143], said
     stopped = weights(workdir, config)[1]
     assert all(f"Stopped and saved at step {stopped}." in output for output, _ in said)
@@ -102,7 +102,7 @@ def test_workers_that_are_stopped_or_lost_go_on_as_if_nothing_had_been(config, t
     wait_for_rows(workdir, stopped + 2)
     workers[1].kill()
     killed = time.monotonic()
-    said = [worker.communicate(timeout=300) for worker in workers]
+    said = [worker.communicate(timeout=900) for worker in workers]
     assert time.monotonic() - killed < 60
     assert workers[0].returncode == 143
     assert "worker 0 of 2: worker 1 is lost. The same command on all" in said[0][1]
