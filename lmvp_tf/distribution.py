@@ -273,21 +273,48 @@ def _mirrored(replicas: int | None) -> Distribution:
 
 
 def _multi_worker() -> Distribution:
+    resolver = _resolver()
+    workers, worker = _place(resolver)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    return Distribution(strategy, "multi_worker", workers, worker)
+
+
+def _resolver() -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Who the workers are."""
     if "TF_CONFIG" in os.environ:
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    elif "SLURM_PROCID" in os.environ:
-        gpus = len(tf.config.list_physical_devices("GPU"))
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if "SLURM_PROCID" in os.environ:
+        gpus = max(1, len(tf.config.list_physical_devices("GPU")))  # it divides by their number
+        return tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=gpus, gpus_per_task=gpus, auto_set_gpu=False
         )
-    else:
+    raise UserError(
+        "--distribute=multi_worker: who the workers are is said by TF_CONFIG, or by Slurm's "
+        "srun, and neither is there (docs/scaling.md)"
+    )
+
+
+def _place(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> tuple[int, int]:
+    """(number of workers, which of them this one is): a chief, where there is one, is the first."""
+    try:
+        jobs = resolver.cluster_spec().as_dict()
+        kind, number = resolver.task_type, int(resolver.task_id or 0)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
-            "--distribute=multi_worker: who the workers are is said by TF_CONFIG, or by Slurm's "
-            "srun, and neither is there (docs/scaling.md)"
+            f"--distribute=multi_worker: TF_CONFIG cannot be read ({error}): see docs/scaling.md"
+        ) from error
+    if kind not in ("chief", "worker") or kind not in jobs:
+        raise UserError(
+            "--distribute=multi_worker: tasks are of the type worker, and one may be the chief. "
+            f"Received: {kind}"
         )
-    workers = resolver.cluster_spec().num_tasks("worker")
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
-    return Distribution(strategy, "multi_worker", workers, int(resolver.task_id))
+    if not 0 <= number < len(jobs[kind]):
+        raise UserError(
+            f"--distribute=multi_worker: {kind} {number} is none of {len(jobs[kind])}, counted "
+            "from 0"
+        )
+    chiefs = len(jobs.get("chief", ()))
+    return chiefs + len(jobs.get("worker", ())), number + (chiefs if kind == "worker" else 0)
 
 
 def _tpu() -> Distribution:

@@ -161,5 +161,48 @@ def test_devices_that_are_not_there_are_refused(monkeypatch, kind, replicas, mes
         distribution.open_devices(kind, replicas)
 
 
+def _cluster(task, **jobs):
+    return json.dumps({"cluster": jobs, "task": dict(zip(("type", "index"), task, strict=True))})
+
+
+_SRUN = {
+    "SLURM_PROCID": "1",
+    "SLURM_STEP_NUM_TASKS": "2",
+    "SLURM_STEP_NODELIST": "node[1-2]",
+    "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({"TF_CONFIG": _cluster(("worker", 1), worker=["a:1", "b:1"])}, (2, 1)),
+        ({"TF_CONFIG": _cluster(("chief", 0), chief=["a:1"], worker=["b:1"])}, (2, 0)),
+        ({"TF_CONFIG": _cluster(("worker", 0), chief=["a:1"], worker=["b:1"])}, (2, 1)),
+        (_SRUN, (2, 1)),
+    ],
+)
+def test_a_worker_knows_its_place(monkeypatch, environment, place):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert distribution._place(distribution._resolver()) == place
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [
+        (_cluster(("ps", 0), ps=["a:1"], worker=["b:1"]), "Received: ps"),
+        (_cluster(("worker", 2), worker=["a:1", "b:1"]), "worker 2 is none of 2"),
+        ("{", "TF_CONFIG cannot be read"),
+        ('["a:1"]', "TF_CONFIG cannot be read"),
+        ("{}", "Received: None"),
+    ],
+)
+def test_a_task_that_is_no_worker_is_refused(monkeypatch, cluster, message):
+    monkeypatch.setenv("TF_CONFIG", cluster)
+    with pytest.raises(UserError, match=message):
+        distribution.open_devices("multi_worker")
+
+
 if __name__ == "__main__":
     main(*sys.argv[1:])
