@@ -24,7 +24,7 @@ for (const name of ['index.html', 'style.css', 'icon.svg', 'digits.png'])
   await copyFile(here(name), `${output}/${name}`);
 for (const [name, file] of Object.entries(litert)) {
   const source = here(`node_modules/@litertjs/core/wasm/${file}`);
-  await copyFile(`${source}.js`, `${output}/${name}.js`);
+  await writeFile(`${output}/${name}.js`, await readFile(`${source}.js`)); // a copy would be executable
   // Packed, because plain servers send it as it lies: 2.8 MB instead of 9.3.
   await writeFile(`${output}/${name}.wasm.gz`, gzipSync(await readFile(`${source}.wasm`), {level: 9}));
 }

@@ -62,7 +62,7 @@ def page(address):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
         page.goto(address)
-        wait(page, "lmvp.subjects.digits.prediction.done")
+        wait(page, "lmvp.subjects.digits.settled")
         yield page
         assert page.is_hidden("#trouble"), page.inner_text("#trouble")
         browser.close()
@@ -139,7 +139,7 @@ def test_the_keyboard_moves_a_digit_and_turns_it(page):
     page.keyboard.press("ArrowDown")
     page.focus(".tip.first")
     page.keyboard.press("ArrowRight")
-    wait(page, "lmvp.subjects.digits.prediction.done")
+    wait(page, "lmvp.subjects.digits.settled")
     after = page.evaluate("({...lmvp.subjects.digits.digits[0]})")
     moved = [after[part] - before[part] for part in ("x", "y", "angle")]
     np.testing.assert_allclose(moved, [1 / 36, 1 / 36, np.pi / 12], atol=1e-6)

@@ -1,7 +1,7 @@
 // Moving digits: a scene that the visitor arranges, and what the model makes of it.
 import {clear, drawFlow, drawFrame, meanSquare} from './draw.js';
 import {Pad} from './pad.js';
-import {path, REACH, render, SIDE, SIZE} from './scene.js';
+import {path, render, SIDE, SIZE} from './scene.js';
 import {loadDigits} from './shapes.js';
 import {Stage} from './stage.js';
 
@@ -68,7 +68,7 @@ export class Digits {
 
   chooser(select, digit) {
     for (const name of [...Object.keys(this.shapes), OWN])
-      select.add(new Option(name === OWN ? 'my drawing' : name, name));
+      select.add(new Option(name === OWN ? 'my own' : name, name));
     select.value = digit.shape;
     select.addEventListener('change', () => {
       digit.shape = select.value;
@@ -109,10 +109,13 @@ export class Digits {
 
   async predict() {
     this.giveUp?.abort();
+    this.settled = false;
+    element('digits').classList.add('stale'); // until then the prediction before stays in sight
     const {signal} = (this.giveUp = new AbortController());
     const prediction = {inputs: this.frames.slice(0, this.numSeen), frames: [], flows: []};
     const onFrame = (i, frame, flow) => {
-      if (i === 0) this.prediction = prediction; // until then the one before stays in sight
+      this.prediction = prediction;
+      element('digits').classList.remove('stale');
       prediction.frames[i] = frame;
       prediction.flows[i] = flow;
       drawFrame(this.thumbnails.predicted[i], frame, this.predictor);
@@ -133,7 +136,7 @@ export class Digits {
     element('digits-status').textContent =
       `${milliseconds.toFixed(0)} ms a frame. Mean squared error ${error(prediction.frames).toFixed(4)}; ` +
       `of repeating the last frame ${still.toFixed(4)}.`;
-    prediction.done = true;
+    this.settled = true;
   }
 
   setPlaying(playing) {

@@ -28,7 +28,8 @@ function toPixels(frame, width, height, channels) {
 export function drawFlow(canvas, frame, flow, {height, width, channels}, shown) {
   const zoom = 6;
   const every = 4;
-  if (canvas.width !== zoom * width) Object.assign(canvas, {width: zoom * width, height: zoom * height});
+  if (canvas.width !== zoom * width || canvas.height !== zoom * height)
+    Object.assign(canvas, {width: zoom * width, height: zoom * height});
   const context = canvas.getContext('2d');
   const small = new OffscreenCanvas(width, height);
   small.getContext('2d').putImageData(toPixels(frame, width, height, channels), 0, 0);

@@ -46,6 +46,10 @@ export class Films {
   }
 
   async useCamera() {
+    if (!navigator.mediaDevices) {
+      this.say('A browser lends its camera to pages on https or on localhost alone.');
+      return;
+    }
     try {
       const stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
       await this.run('the camera', () => (this.video.srcObject = stream));

@@ -4,9 +4,13 @@
 //      {cancel: id}
 // Out: {id, t, frame, flow}: the step that read frame t = 0, 1, ... predicts the one after it.
 //      {id, milliseconds}: done; a step's mean.  {id, error}  {id, cancelled: true}
-import {loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
+import {Environment, loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
 
 const SIGNATURE = 'serve_step';
+// LiteRT asks for a GPU when it starts, the fastest there is; what runs here is a matter of the CPU.
+const createEnvironment = Environment.create.bind(Environment);
+Environment.create = () => createEnvironment({webGpuDevice: null});
+
 const models = new Map(); // by folder: promises of compiled models
 const cancelled = new Set();
 let runtime;
