@@ -56,7 +56,7 @@ class TrainState:
     def __init__(self, config: Config, distribution: Distribution | None = None) -> None:
         self.distribution = distribution or Distribution()
         self.distribution.check(config.training)
-        memory.check(config, training=True)
+        memory.check(config, training=True, machines=self.distribution.workers)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         with self.distribution.strategy.scope():
             self.model = build_model(config)

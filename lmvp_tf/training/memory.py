@@ -26,7 +26,7 @@ _GIB = 2**30
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def check(config: Config, training: bool = False) -> None:
+def check(config: Config, training: bool = False, machines: int = 1) -> None:
     """Refuses a config for which this machine has too little memory in any case.
 
     It is a lower bound: what the layers compute comes on top of it.
@@ -34,12 +34,13 @@ def check(config: Config, training: bool = False) -> None:
     Args:
       config: the Config.
       training: count batches of its size, gradients and Adam too; else the weights and one video.
+      machines: how many share a batch.
 
     Raises:
       UserError: with the need, by groups of fields, and what the machine has.
     """
     needs = {"one batch (data.*, training.batch_size)" if training else "one video (data.*)": (
-        config.data.batch_bytes(config.training.batch_size if training else 1)
+        config.data.batch_bytes(config.training.batch_size // machines if training else 1)
     )}  # fmt: skip
     frames = (config.data.num_inputs, *config.data.frame_shape)
     weights = _num_weights(config.model_name, config.model, frames) * _FLOAT

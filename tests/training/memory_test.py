@@ -55,3 +55,12 @@ def test_the_estimate_changes_no_random_number(tiny_config):
 
 def test_this_machine_has_memory():
     assert 2**28 < memory.machine_bytes() < 2**50
+
+
+def test_machines_share_a_batch(tiny_config, monkeypatch):
+    monkeypatch.setattr(memory, "_num_weights", lambda *_: 0)
+    one = tiny_config.data.batch_bytes(1)
+    monkeypatch.setattr(memory, "machine_bytes", lambda: one)
+    memory.check(tiny_config, training=True, machines=2)
+    with pytest.raises(UserError, match="memory"):
+        memory.check(tiny_config, training=True)
