@@ -15,7 +15,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import IO, Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -187,8 +187,19 @@ def read_npz(
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    with archive.open(name) as member:
+    with open_member(archive, name) as member:
         return at_most(member, most)
+
+
+def open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """A file of an archive, kept as NumPy does; of other ways a few bytes unfold to any number.
+
+    Raises:
+      ValueError: it is kept in another way.
+    """
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed in a way that NumPy does not use")
+    return archive.open(name)
 
 
 def at_most(file: Any, most: int) -> bytes:

@@ -13,7 +13,7 @@ from types import FrameType
 from absl import app, flags, logging
 
 from lmvp_tf import runtime, stopping
-from lmvp_tf.errors import RunError, UserError, WorkerLost
+from lmvp_tf.errors import RunError, UserError, WorkerLost, one_line, printable
 
 runtime.prepare()  # here, for a program may import TensorFlow right after this module
 
@@ -41,7 +41,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             sys.exit(stopping.exit_code())
         except Exception as error:
             known = isinstance(error, UserError | RunError)
-            line = str(error) if known else _raised_in_pipeline(error)
+            line = str(error) if known else _raised_in_pipeline(error) or _of_the_machine(error)
             if line is None and stopping.was_asked():  # a library has made another error of it
                 sys.exit(stopping.exit_code())
             if line is None or flags.FLAGS.verbosity >= 1:
@@ -77,6 +77,19 @@ def _exit_code(error: Exception) -> int:
     if stopping.was_asked() or isinstance(error, WorkerLost):
         return stopping.exit_code()
     return 2 if isinstance(error, UserError) else 1
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """The line of an error that is none of the program; None: it is one.
+
+    A path that may not be looked at, as the folder above it is somebody else's; memory that there
+    is not.
+    """
+    if isinstance(error, MemoryError):
+        return f"the machine has too little memory ({one_line(error)})"
+    if isinstance(error, OSError) and error.filename:
+        return f"{printable(os.fsdecode(error.filename))}: {error.strerror}"
+    return None
 
 
 def _raised_in_pipeline(error: Exception) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets.pipeline import prepare_ahead
 from lmvp_tf.errors import RunError, UserError
+from lmvp_tf.readers import check_regular, reading
 
 SIZE = 64  # height and width of the canvas
 NUM_FRAMES = 20
@@ -373,10 +375,11 @@ def official_test_batches(
     _check_batch_size(batch_size)
     expected = (NUM_FRAMES, TEST_SEQUENCES, SIZE, SIZE)
     try:
-        frames = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # a damaged header makes NumPy raise nearly anything
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable .npy file ({reason})") from error
+        with reading(pathlib.Path(path)):
+            check_regular(pathlib.Path(path))
+            frames = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
     if frames.shape != expected or frames.dtype != np.uint8:
         raise UserError(
             f"{path}: is {frames.dtype} {list(frames.shape)}, expected uint8 {list(expected)}"

@@ -16,6 +16,7 @@ from lmvp_tf.errors import UserError
 from lmvp_tf.layers.adaptive_filter import AdaptiveFilter
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import model_class
+from lmvp_tf.training import memory
 from lmvp_tf.training.checkpoint import load_trained
 
 
@@ -58,6 +59,8 @@ def load_exportable(workdir: pathlib.Path, horizon: int | None = None) -> Export
     # A TFLite file cannot hold rolled loops.
     plain = {"rolled": False, "recompute": False}
     config = configs.replace(config, {f"training.{name}": plain[name] for name in plain})
+    if horizon:
+        memory.check(configs.replace(config, {"data.num_frames": config.data.num_inputs + horizon}))
     model, trained = load_trained(workdir, config)
     return Exportable(
         model, config, trained.step, horizon or config.data.num_frames - input_shape(config)[0]

@@ -196,7 +196,8 @@ def open_npz(path: pathlib.Path, name: str) -> list[Film]:
                 f"{shown(file)}: holds the arrays {one_line(', '.join(names)) or 'none'}: name "
                 f"one, as {shown(file)}:{names[0] if names else 'frames'}"
             )
-        with archive.open(archive.namelist()[names.index(key) if key else 0]) as member:
+        member_name = archive.namelist()[names.index(key) if key else 0]
+        with readers.open_member(archive, member_name) as member:
             size = 0
             while block := member.read(_BLOCK_BYTES):
                 size += len(block)

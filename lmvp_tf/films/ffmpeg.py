@@ -36,6 +36,7 @@ _FORMATS = (
     "smk,smush,sol,swf,thp,tiertexseq,tmv,ty,usm,vc1,vc1test,vidc,vividas,vivo,vmd,vvc,wc3movie,"
     "webp_anim,wsvqa,wtv,wve,xmv,yop,yuv4mpegpipe"
 )
+_MOST_BYTES = 2**30  # that ffmpeg takes at a time: a table of absurd length takes more
 _UNKNOWN = -(2**63)  # ffmpeg's time stamp of a packet that has none
 _ASPECTS = (1 / 8, 8)  # of pixels; a file that says more is wrong
 _TIME_GOES_BACK = re.compile("non[- ]monoton", re.IGNORECASE)  # nothing that would keep us
@@ -148,7 +149,7 @@ def _command(path: pathlib.Path, *options: str) -> list[str | bytes]:
     """
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", *options]
     command += ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS]
-    command += ["-max_pixels", str(LIMITS.pixels)]
+    command += ["-max_pixels", str(LIMITS.pixels), "-max_alloc", str(_MOST_BYTES)]
     return [*command, "-copyts", "-i", b"file:" + os.fsencode(path), "-map", "0:V:0"]
 
 

@@ -54,10 +54,11 @@ def _shape(path: pathlib.Path) -> tuple[int, int, int, int]:
             )
         array = hdf5.array(file, DATASET)
         shape, itemsize = tuple(array.shape or ()), array.dtype.itemsize
+        chunk = math.prod(array.chunks or ()) * itemsize  # what is unpacked to read one number
     if len(shape) != 4 or shape[1] not in (1, 3) or not all(shape):
         raise UserError(f"{shown(path)}: {DATASET} must be [N, 1, W, H]. Received: {shape}")
     LIMITS.check_size(path, shape[2], shape[3])
-    LIMITS.check_bytes(path, math.prod(shape) * itemsize)
+    LIMITS.check_bytes(path, max(chunk, math.prod(shape) * itemsize))
     return shape[0], shape[1], shape[2], shape[3]
 
 

@@ -47,6 +47,7 @@ def opened(path: pathlib.Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what comes of damage is said once, by the film
             check_regular(path)
+            Image.MAX_IMAGE_PIXELS = LIMITS.pixels  # its own limit is another one
             with Image.open(path, formats=_formats()) as image:
                 LIMITS.check_size(path, *image.size)
                 yield image
@@ -69,7 +70,7 @@ def _fault(path: pathlib.Path, error: Exception) -> str:
     if not path.stat().st_size:
         return "the file is empty"
     if isinstance(error, Image.DecompressionBombError):
-        return "so large that Pillow takes it for an attack: make the picture smaller"
+        return f"more than {2 * LIMITS.pixels} pixels: --max_pixels allows more"
     return f"damaged or not a picture ({one_line(str(error).replace(str(path), path.name))})"
 
 

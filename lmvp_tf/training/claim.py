@@ -18,7 +18,7 @@ from lmvp_tf.configs import Config
 from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import UserError, WriteError
 from lmvp_tf.files import write_json, write_text
-from lmvp_tf.readers import read_json
+from lmvp_tf.readers import read_bytes, read_json, reading
 from lmvp_tf.training import checkpoint, weights
 
 
@@ -120,7 +120,10 @@ def _record_changes(config: Config, workdir: pathlib.Path, step: int) -> None:
     if not changed:
         return
     path = workdir / _CHANGES
-    old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    old = ""
+    if path.exists():
+        with reading(path, "move it away"):
+            old = read_bytes(path, _MOST_BYTES).decode("utf-8", errors="replace")
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(changed)
     if not old.endswith(text.getvalue()):  # else a call that failed after this has written it
@@ -153,6 +156,7 @@ def set_aside(workdir: pathlib.Path) -> pathlib.Path | None:
 
 
 _CHANGES = "changes.csv"
+_MOST_BYTES = 2**24  # of it
 _OF_A_RUN = (
     "checkpoints",
     "config.json",

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lmvp_tf import readers
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.find import open_films
 from lmvp_tf.films.limits import LIMITS
 from lmvp_tf.films.options import FrameOptions
 
 SIZE = 30_000  # pixels a side: 900 million pixels
-BOMB = r"pictures of \d+x\d+ are more than|an attack|unfold to \d+ or more"
+BOMB = r"pictures of \d+x\d+ are more than|more than \d+ pixels|unfold to \d+ or more"
 
 
 def refusal(path):
@@ -92,13 +93,18 @@ def ppm(path):
     path.write_bytes(b"P5 %d %d 255\n" % (SIZE, SIZE) + bytes(1000))
 
 
-def npz(path):
+def npz(path, kind=zipfile.ZIP_DEFLATED):
     """100 MB of zeros."""
     header = io.BytesIO()
     shape = {"descr": "|u1", "fortran_order": False, "shape": (100, 1000, 1000)}
     np.lib.format.write_array_header_1_0(header, shape)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", kind) as archive:
         archive.writestr("frames.npy", header.getvalue() + bytes(10**8))
+
+
+def bzip2(path):
+    """The same in a kilobyte: a way that NumPy does not know."""
+    npz(path, zipfile.ZIP_BZIP2)
 
 
 def npy(path):
@@ -114,6 +120,13 @@ def hdf5(path):
     with h5py.File(path, "w") as file:
         shape = (95 * 2**20, 1, 32, 32)
         file.create_dataset("highway_L", shape, np.uint8, chunks=(1, 1, 32, 32))
+
+
+def chunky_hdf5(path):
+    """A few pictures in pieces of four GB less one byte, all zeros."""
+    with h5py.File(path, "w") as file:
+        shape, most, chunks = (9, 1, 32, 32), (None, 1, None, None), (9, 1, 20_000, 20_000)
+        file.create_dataset("highway_L", shape, np.uint8, maxshape=most, chunks=chunks)
 
 
 def large_hdf5(path):
@@ -134,6 +147,7 @@ def large_hdf5(path):
         ("a.npy", npy),
         ("a.h5", hdf5),
         ("large.h5", large_hdf5),
+        ("chunky.h5", chunky_hdf5),
     ],
 )
 def test_what_unfolds_to_far_more_than_it_is_is_refused(tmp_path, monkeypatch, name, make):
@@ -142,6 +156,13 @@ def test_what_unfolds_to_far_more_than_it_is_is_refused(tmp_path, monkeypatch, n
     line = refusal(tmp_path / name)
     assert name in line
     assert re.search(BOMB, line), line
+
+
+def test_archives_are_packed_as_numpy_does(tmp_path):
+    bzip2(tmp_path / "a.npz")
+    assert "a.npz is damaged" in refusal(tmp_path / "a.npz")
+    with pytest.raises(UserError, match="a.npz is damaged .* NumPy does not use"):
+        readers.read_npz(tmp_path / "a.npz", 2**30)
 
 
 def test_a_video_of_too_many_pixels_is_refused(tmp_path, monkeypatch):

@@ -133,7 +133,7 @@ def _png_of_photo(length):
     [
         (b"", "the file is empty"),
         (b"hello", "damaged or not a picture"),
-        (png(40_000, 40_000), "so large that Pillow takes it for an attack"),
+        (png(40_000, 40_000), "more than 134217728 pixels: --max_pixels"),
         (png(data=b"no deflate stream"), "damaged or not a picture"),
         (png(kind=b"\1\2\3\4"), "damaged or not a picture"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\1XXXX", "damaged or not a picture"),

@@ -34,6 +34,7 @@ from lmvp_tf.files import whole_folder, write_text
 from lmvp_tf.metrics import registry
 from lmvp_tf.metrics.accumulator import suitable
 from lmvp_tf.models.predictor import VideoPredictor
+from lmvp_tf.training import memory
 from lmvp_tf.training.checkpoint import load_trained
 from lmvp_tf.training.weights import Trained
 
@@ -89,6 +90,7 @@ def _evaluate(
 ) -> Evaluation:
     config = configs.load(workdir / "config.json")
     setting = test_setting(config, options)
+    memory.check(setting)
     log = workdir / "log.csv"
     if log.exists():
         read_columns(log)  # before an hour is spent, should it be damaged
