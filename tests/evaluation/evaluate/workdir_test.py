@@ -2,9 +2,10 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
-from lmvp_tf import configs
+from lmvp_tf import configs, files
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.evaluate import stored, workdir
 from lmvp_tf.evaluation.options import EvaluationOptions
@@ -19,64 +20,64 @@ def _contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture(name="run")
-def _run(tmp_path, digits_file):
-    """A model that repeats the last frame, published at a step."""
-    values = {**VALUES, "data.path": str(digits_file)}
-    config = configs.replace(configs.create(model="last_frame"), values)
-    write_json(tmp_path / "run" / "config.json", configs.to_dict(config))
+@pytest.fixture(name="evaluate", scope="module")
+def _evaluate(tmp_path_factory, digits_file):
+    """A function that evaluates a model at a step, in one workdir; it is measured but once."""
+    folder = tmp_path_factory.mktemp("run")
+    config = configs.replace(configs.create(model="last_frame"), VALUES)
+    config = configs.replace(config, {"data.path": str(digits_file)})
+    write_json(folder / "config.json", configs.to_dict(config))
+    model, measure, measured = build_model(config), workdir.measure, []
 
-    def publish(step):
-        weights.write(build_model(config), weights.Trained(step, 1.0, 1.0), tmp_path / "run")
-        return tmp_path / "run"
+    def measure_once(*arguments, **options):
+        measured.append(measured[0] if measured else measure(*arguments, **options))
+        return measured[-1]
 
-    return publish
+    def evaluate(step):
+        weights.write(model, weights.Trained(step, 1.0, 1.0), folder)
+        return workdir.evaluate_workdir(folder, EvaluationOptions(num_sequences=3)).folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workdir, "_MEAN_IMAGE_BATCHES", 1)
+        patch.setattr(workdir, "_write_pictures", lambda *_: None)
+        patch.setattr(workdir, "measure", measure_once)
+        yield evaluate
 
 
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch):
-    """Without pictures, and a mean image of few sequences."""
-    monkeypatch.setattr(workdir, "_MEAN_IMAGE_BATCHES", 1)
-    monkeypatch.setattr(workdir, "_write_pictures", lambda *_: None)
-
-
-@pytest.mark.parametrize("last", ["results.write", "manifest.write", "whole_folder"])
-def test_an_evaluation_that_ends_anywhere_leaves_the_one_before(run, monkeypatch, last):
-    options = EvaluationOptions(num_sequences=3)
-    folder = workdir.evaluate_workdir(run(6), options).folder
+def test_an_evaluation_that_ends_anywhere_leaves_the_one_before(evaluate, monkeypatch):
+    folder = evaluate(6)
     before = _contents(folder)
-    (module, _, name) = last.rpartition(".")
-    run(7)
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        if last == "whole_folder":  # the very last thing
-            patch.setattr("lmvp_tf.files._exchange", interrupt)
-        else:
-            patch.setattr(getattr(workdir, module) if module else workdir, name, interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            workdir.evaluate_workdir(folder.parent, options)
-    assert _contents(folder) == before
-    assert [path for path in folder.parent.iterdir() if path.name.startswith(".")] == []
-    if last == "whole_folder":
-        workdir.evaluate_workdir(folder.parent, options)
-        assert stored.read(folder).document["step"] == 7
-        assert _contents(folder).keys() == before.keys()
+    last = [(workdir.results, "write"), (workdir.manifest, "write"), (files, "_exchange")]
+    for module, name in last:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                evaluate(7)
+        assert _contents(folder) == before
+        assert [path for path in folder.parent.iterdir() if path.name.startswith(".")] == []
+    evaluate(7)
+    assert stored.read(folder).document["step"] == 7
+    assert _contents(folder).keys() == before.keys()
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "per_sequence.npz"])
-def test_files_of_two_evaluations_are_not_taken_for_one(run, name):
-    options = EvaluationOptions(num_sequences=3)
-    folder = workdir.evaluate_workdir(run(6), options).folder
-    old = (folder / name).read_bytes()
-    workdir.evaluate_workdir(run(7), EvaluationOptions(num_sequences=4))
-    (folder / name).write_bytes(old)
-    with pytest.raises(UserError, match=f"{name} is damaged .*SHA-256.*: evaluate again by python"):
+def test_files_of_two_evaluations_are_not_taken_for_one(evaluate):
+    folder = evaluate(6)
+    old = (folder / "metrics.json").read_bytes()
+    evaluate(7)
+    (folder / "metrics.json").write_bytes(old)
+    with pytest.raises(UserError, match="metrics.json is damaged .*SHA-256.*: evaluate again by"):
+        stored.read(folder)
+    evaluate(7)
+    values = dict(np.load(folder / "per_sequence.npz"))
+    np.savez(folder / "per_sequence.npz", **{name: v[:2] for name, v in values.items()})
+    with pytest.raises(UserError, match="per_sequence.npz is damaged .*SHA-256"):
         stored.read(folder)
     (folder / "sha256.json").unlink()  # that of an older program, which had none
-    with pytest.raises(UserError, match="per_sequence.npz is damaged"):
+    with pytest.raises(UserError, match=r"per_sequence.npz is damaged .* is not \(3, 2\) finite"):
         stored.read(folder)
 
 
