@@ -54,8 +54,11 @@ def page(address):
         pytest.skip("Chromium is not installed: apt-get install chromium, or set CHROMIUM=PATH")
     asked, complaints = [], []
     with sync_api.sync_playwright() as playwright:
-        # Chromium refuses to run as root in a sandbox; the page is our own.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox"],  # it refuses to run as root in one; the page is our own
+            env={**os.environ, "TMPDIR": "/tmp"},  # Bazel's is too long for the name of a socket
+        )
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.on("request", lambda request: asked.append(request.url))
         page = context.new_page()
