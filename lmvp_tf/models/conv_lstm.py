@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmvp_tf.datasets.base import DataSettings
 
 _Cells = Sequence[ConvLSTMCell]
-_States = list[tuple[tf.Tensor, tf.Tensor]]
+_States = list[tuple["tf.Tensor", "tf.Tensor"]]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,8 +30,6 @@ from lmvp_tf.models.recurrence import recur
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    _Chain = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-
     from lmvp_tf.datasets.base import DataSettings
 
 
@@ -92,6 +90,8 @@ _WIDTHS: dict[str, dict[str, Any]] = {
     },
 }
 _SLOPE = 0.01  # of its leaky ReLUs
+
+_Chain = tuple["tf.Tensor", "tf.Tensor", "tf.Tensor"]
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmvp_tf.datasets.base import DataSettings
 
 _Cells = Sequence[keras.layers.LSTMCell]
-_States = list[list[tf.Tensor]]
+_States = list[list["tf.Tensor"]]
 
 
 @dataclasses.dataclass(frozen=True)

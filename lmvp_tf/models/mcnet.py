@@ -72,9 +72,9 @@ _SIZES = {
     "paper": MCnetSettings(width=64, discriminator_width=64),
 }
 
-_Maps = list[tf.Tensor]
-_Recurrent = tuple[tf.Tensor, tf.Tensor]  # the ConvLSTM's hidden state and memory
-_Chain = tuple[_Recurrent, tf.Tensor, tf.Tensor]  # with x_{t-1} and x_t, each [B, H, W, C]
+_Maps = list["tf.Tensor"]
+_Recurrent = tuple["tf.Tensor", "tf.Tensor"]  # the ConvLSTM's hidden state and memory
+_Chain = tuple[_Recurrent, "tf.Tensor", "tf.Tensor"]  # with x_{t-1} and x_t, each [B, H, W, C]
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")

@@ -83,9 +83,9 @@ class Sampled(NamedTuple):
     overlap: tf.Tensor | None
 
 
-_Written = Sequence[tuple[tf.Tensor, tf.Tensor]]  # of each layer, see STLSTMOutput
-_Loop = tuple[Memory, tf.Tensor]  # with the last prediction, [B, H, W, C]
-_Outputs = list[tf.Tensor]  # x̂_{t+1} and, where it is asked for, the overlap
+_Written = Sequence[tuple["tf.Tensor", "tf.Tensor"]]  # of each layer, see STLSTMOutput
+_Loop = tuple[Memory, "tf.Tensor"]  # with the last prediction, [B, H, W, C]
+_Outputs = list["tf.Tensor"]  # x̂_{t+1} and, where it is asked for, the overlap
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
