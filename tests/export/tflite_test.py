@@ -389,7 +389,7 @@ def test_a_failure_leaves_an_earlier_export_as_it_was(workdir, lmvp, tmp_path, m
 
 def test_a_variant_that_cannot_be_made_is_said_and_the_others_go_on(lmvp, tmp_path, monkeypatch):
     exportable, paths, _ = lmvp
-    monkeypatch.setattr(tflite, "_float32", lambda *_: paths["float32"].read_bytes())
+    monkeypatch.setattr(tflite, "float32", lambda *_: paths["float32"].read_bytes())
     monkeypatch.setattr(tflite, "_recipe", lambda _: [{"regex": "("}])
     made, failed = tflite.convert(exportable, ("weight_int8", "float32"), None, tmp_path)
     assert list(made) == ["float32"]
