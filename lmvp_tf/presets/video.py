@@ -24,7 +24,9 @@ _BY_MODEL: dict[str, dict[str, Any]] = {
 def demo() -> Preset:
     """Up to five minutes of training: `python run_train.py --dataset=video --preset=demo`.
 
-    The narrow model, to see the way from a film to a prediction. Not yet measured.
+    The narrow model, to see the way from a film to a prediction. In colour at 72x128, five frames
+    in and five out, it takes 440 CPU seconds (Intel Xeon): 0.67 a one-step step, 0.79 in open loop,
+    1.33 in the main loop.
     """
     return Preset(
         size="demo",
@@ -47,16 +49,20 @@ def demo() -> Preset:
 
 
 def small() -> Preset:
-    """About an hour: `python run_train.py --dataset=video --preset=small`. Not yet measured."""
+    """An hour of one core: `python run_train.py --dataset=video --preset=small`.
+
+    In colour at 72x128, five frames in and five out, it takes 3,550 CPU seconds (Intel Xeon): 0.80
+    a one-step step, 1.00 in open loop, 1.69 in the main loop.
+    """
     return Preset(
         size="small",
         data={"mirror": True, "random_stride": 2, "contrast": 0.3},
         losses=_LOSSES,
         training=TrainingConfig(
             batch_size=4,
-            one_step_steps=1400,
-            pretrain_steps=3850,
-            max_steps=4250,
+            one_step_steps=1200,
+            pretrain_steps=3200,
+            max_steps=3550,
             max_seconds=3600.0,
             learning_rate=2e-3,
             guider_learning_rate=3e-5,
