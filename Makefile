@@ -12,7 +12,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo my-video data-highway results test fuzz faults soak bazel-test bench bench-quick build-files web web-serve docs lint types clean
+.PHONY: demo my-video data-highway results test test-matrix fuzz faults soak bazel-test bench bench-quick build-files web web-serve docs lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -63,6 +63,10 @@ faults: $(VENV)/.installed-test
 # Trains 5,000 steps, evaluates 200 times and serves for a minute, and writes what grew to docs/reliability.md: 15 minutes of one core.
 soak: $(VENV)/.installed-test
 	$(BIN)/python tools/soak.py --write
+
+# The fast tests with the oldest and the newest packages, on every Python that uv can give: half an hour a row.
+test-matrix: $(VENV)/.installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/test_matrix.py --write
 
 # The same tests as a user of Bazel runs them, offline: Debian's package bazel-bootstrap has the program.
 bazel-test: $(VENV)/.installed-test
