@@ -49,10 +49,8 @@ def row(python: str, packages: str) -> str:
         interpreter = f"{folder}/bin/python"
         if run(["uv", "venv", "--quiet", "--python", python, folder]).returncode:
             return cells(python, packages, {}, "not run: there is no such Python here")
-        installed = run(
-            ["uv", "pip", "install", "--quiet", "--python", interpreter]
-            + ["--resolution", PACKAGES[packages], "--editable", ".[test]"]
-        )
+        install = ["uv", "pip", "install", "--quiet", "--python", interpreter]
+        installed = run([*install, f"--resolution={PACKAGES[packages]}", "--editable=.[test]"])
         if installed.returncode:
             return cells(python, packages, {}, f"not installed: {last_line(installed.stderr)}")
         listed = run(["uv", "pip", "list", "--python", interpreter]).stdout
