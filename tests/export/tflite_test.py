@@ -134,7 +134,7 @@ def test_a_file_of_another_program_says_nothing_and_half_a_document_is_refused(l
     flatbuffers.write_model(model, str(tmp_path / "other.tflite"))
     assert about.of_tflite(tmp_path / "other.tflite") is None
     assert lmvp_tf.load(tmp_path / "other.tflite").name == "prediction"
-    with pytest.raises(UserError, match="does not say what it is made of"):
+    with pytest.raises(UserError, match="is damaged or another file"):
         about.predictor_options({"film": {}}, tmp_path)
 
 

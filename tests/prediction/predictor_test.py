@@ -240,7 +240,7 @@ def test_what_is_no_model_is_told(tmp_path):
         (tmp_path / "serving" / version / "saved_model.pb").write_bytes(b"no protocol buffer")
     with pytest.raises(UserError, match=r"name a version, as .*serving/10$"):
         lmvp_tf.load(tmp_path / "serving")
-    with pytest.raises(UserError, match=r"serving/10 cannot be loaded"):
+    with pytest.raises(UserError, match=r"serving/10 (cannot be read|is damaged)"):
         lmvp_tf.load(tmp_path / "serving" / "10")
     with pytest.raises(UserError, match="is no SavedModel, it has no saved_model.pb$"):
         saved_model.load(tmp_path)
