@@ -18,6 +18,7 @@ from lmvp_tf.prediction.predictor import Frames, Predictor
 from lmvp_tf.readers import read_json, reading
 
 _ADVICE = "export the model again"
+_EXPORT = "assets.extra/export.json"
 
 
 class _Export(msgspec.Struct):
@@ -61,7 +62,7 @@ def load(path: pathlib.Path) -> Predictor:
         predict,
         path,
         *(tuple(shape) if shape.rank else () for shape in shapes),
-        **_of_the_run(path / "assets.extra" / "export.json"),
+        **_of_the_run(path / _EXPORT),
     )
 
 
@@ -71,7 +72,7 @@ def _check_whose(path: pathlib.Path) -> None:
     A damaged one may end the process, and a strange one is a program: neither is opened unawares.
     """
     names = manifest.files(path) | (manifest.listed(path) - {manifest.FILE})
-    read = {name for name in names if not name.startswith("assets.extra/")}
+    read = {name for name in names if not name.startswith("assets.extra/") or name == _EXPORT}
     if not manifest.check(path, read, _ADVICE):
         logging.warning(
             "%s does not say by a %s that run_export.py wrote it: a SavedModel is a program, which "

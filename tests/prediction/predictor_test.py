@@ -214,7 +214,7 @@ def test_a_saved_model_knows_how_its_training_data_were_made(tmp_path):
     assert predictor.config == config
     assert predictor.max_horizon == 3
     record.write_text("{")
-    with pytest.raises(UserError, match="export.json cannot be read"):
+    with pytest.raises(UserError, match="export.json is damaged"):
         lmvp_tf.load(path)
 
 

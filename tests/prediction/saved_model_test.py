@@ -52,6 +52,7 @@ def test_ours_is_opened_without_a_word(folder, caplog):
     [
         lambda folder: _flip(folder / DATA),
         lambda folder: _flip(folder / "saved_model.pb"),
+        lambda folder: _flip(folder / about.SAVED_MODEL_FILE),
         lambda folder: (folder / DATA).unlink(),
         lambda folder: (folder / "saved_model.pbtxt").write_text("another graph"),
         lambda folder: (folder / "sha256.json").write_text("{}"),
