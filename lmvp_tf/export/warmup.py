@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lmvp_tf.errors import RunError, one_line
 from lmvp_tf.export.endpoints import Exportable, endpoints
 from lmvp_tf.files import atomic_path
 from lmvp_tf.serving import BATCH_SIZES
@@ -36,19 +37,22 @@ def write(folder: pathlib.Path, exportable: Exportable) -> bool:
         return False
     by_name = endpoints(exportable)
     by_name["serving_default"] = by_name["serve"]
-    with (
-        atomic_path(folder / "assets.extra" / "tf_serving_warmup_requests") as path,
-        tf.io.TFRecordWriter(str(path)) as writer,
-    ):
-        for name, endpoint in by_name.items():
-            for batch_size in BATCH_SIZES:
-                request = PredictRequest()
-                request.model_spec.name = exportable.config.model_name
-                request.model_spec.signature_name = name
-                for spec in endpoint.specs:
-                    request.inputs[spec.name].CopyFrom(_filled(spec, batch_size))
-                log = PredictionLog(predict_log=PredictLog(request=request))
-                writer.write(log.SerializeToString())
+    try:
+        with (
+            atomic_path(folder / "assets.extra" / "tf_serving_warmup_requests") as path,
+            tf.io.TFRecordWriter(str(path)) as writer,
+        ):
+            for name, endpoint in by_name.items():
+                for batch_size in BATCH_SIZES:
+                    request = PredictRequest()
+                    request.model_spec.name = exportable.config.model_name
+                    request.model_spec.signature_name = name
+                    for spec in endpoint.specs:
+                        request.inputs[spec.name].CopyFrom(_filled(spec, batch_size))
+                    log = PredictionLog(predict_log=PredictLog(request=request))
+                    writer.write(log.SerializeToString())
+    except tf.errors.OpError as error:
+        raise RunError(f"cannot write to {folder}: {one_line(error.message)}") from error
     return True
 
 

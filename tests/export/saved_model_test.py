@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import sysconfig
+import types
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from lmvp_tf.export.endpoints import Exportable
 from lmvp_tf.files import write_json
 from lmvp_tf.serving import BATCH_SIZES
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, build_model
+from tests.limits import files_of_at_most
 
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = {"data.size": 32, "data.num_frames": 7, "data.num_inputs": 4}
@@ -197,6 +199,16 @@ def test_the_warm_up_asks_every_endpoint_in_every_batch_size(tiny_config, tmp_pa
         asked.append((name, batch))
     endpoints = ("serve", "serve_step", "serve_uint8", "serving_default")
     assert sorted(asked) == [(name, batch) for name in endpoints for batch in BATCH_SIZES]
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    config = types.SimpleNamespace(model_name="x" * 10_000)  # more than TensorFlow keeps to itself
+    spec = tf.TensorSpec([None, 2], tf.float32, name="frames")
+    endpoint = types.SimpleNamespace(specs=[spec])
+    monkeypatch.setattr(warmup, "endpoints", lambda _: {"serve": endpoint})
+    with files_of_at_most(1000), pytest.raises(RunError, match="^cannot write .*File too large"):
+        warmup.write(tmp_path, types.SimpleNamespace(config=config))
 
 
 def test_without_the_serving_api_there_is_no_warm_up(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ import csv
 import errno
 import itertools
 import pathlib
-import resource
 import shutil
 import threading
 import time
@@ -22,22 +21,12 @@ from lmvp_tf.training.hooks.hook import Hook
 from lmvp_tf.training.hooks.registry import make_hooks
 from lmvp_tf.training.log import Log
 from lmvp_tf.training.retrying import Retrying
+from tests.limits import files_of_at_most
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     monkeypatch.setattr(retrying, "_PAUSES", (0.05, 0.1))
-
-
-@contextlib.contextmanager
-def files_of_at_most(size):
-    """Files of this process grow no further: what a full disk does, with another errno."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from lmvp_tf.errors import RunError
+from lmvp_tf.errors import RunError, one_line
 from lmvp_tf.readers import SHA256, Count, file_sha256, open_file
 
 SHARD_BYTES = 64 * 2**20  # a shard is closed when it has so many
@@ -112,7 +112,8 @@ class SplitWriter:
                 self._writer = tf.io.TFRecordWriter(str(self._folder / self._file))
             self._writer.write(record)
         except tf.errors.OpError as error:
-            raise RunError(f"cannot write {self._folder / self._file}: {error.message}") from error
+            path = self._folder / self._file
+            raise RunError(f"cannot write {path}: {one_line(error.message)}") from error
         run = Run(len(self.shards), recording, segment, 1, self._bytes, length)
         last = self.runs[-1] if self.runs else None
         if last and dataclasses.replace(last, frames=1, offset=run.offset) == run:
@@ -139,7 +140,7 @@ class SplitWriter:
             self._writer.close()
             digest = file_sha256(path)
         except (tf.errors.OpError, OSError) as error:
-            raise RunError(f"cannot write {path}: {error}") from error
+            raise RunError(f"cannot write {path}: {one_line(error)}") from error
         self.shards.append(Shard(self._file, self._split, self._frames, self._bytes, digest))
         self._writer, self._frames, self._bytes = None, 0, 0
 

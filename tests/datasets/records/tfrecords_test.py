@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets.records import tfrecords
 from lmvp_tf.errors import RunError
+from tests.limits import files_of_at_most
 
 SHAPE = (8, 8, 3)
 
@@ -145,3 +146,12 @@ def test_what_cannot_be_written_is_a_run_error(tmp_path, frames):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match="cannot write"):
         write(tmp_path / "file", frames)
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path, frames):
+    many = np.tile(frames[0], (64, 64, 1))  # more than TensorFlow keeps to itself
+    with files_of_at_most(1000), pytest.raises(RunError) as caught:
+        write(tmp_path, [many] * 5)
+    assert str(caught.value).startswith(f"cannot write {tmp_path / 'train-00000.tfrecord'}: ")
+    assert "File too large" in str(caught.value)
+    assert "\n" not in str(caught.value)
