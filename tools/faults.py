@@ -73,7 +73,7 @@ def _nothing(base: pathlib.Path, place: pathlib.Path) -> None:
 
 
 def _older_evaluation(base: pathlib.Path, place: pathlib.Path) -> None:
-    shutil.copytree(base / "run", place / "run")
+    shutil.copytree(base / "older", place / "run")
 
 
 def _of_files(folder: pathlib.Path) -> Digest:
@@ -190,7 +190,10 @@ def run(subject: Subject, base: pathlib.Path, place: pathlib.Path, kill: Kill = 
 
 
 def prepare(base: pathlib.Path) -> None:
-    """What all programs read: a film, its data set, a run of 8 steps evaluated at the fourth."""
+    """What all programs read: a film, its data set, a run of 8 steps that is evaluated.
+
+    The same run lies in `older`, as it was evaluated at the fourth step.
+    """
     film = np.random.default_rng(1).integers(0, 256, (60, 16, 16), np.uint8)
     np.save(base / "film.npy", film)
     train, evaluate = SUBJECTS["train"], SUBJECTS["evaluate"]
@@ -198,6 +201,8 @@ def prepare(base: pathlib.Path) -> None:
     run(dataclasses.replace(train, flags=(*train.flags, "--max_steps=4")), base, base)
     run(evaluate, base, base)
     run(train, base, base)
+    shutil.copytree(base / "run", base / "older")
+    run(evaluate, base, base)
 
 
 def kills(number: int, operations: int, seconds: float, chance: random.Random) -> Iterator[Kill]:
