@@ -50,10 +50,10 @@ def _make_official(folder: pathlib.Path) -> None:
 
 
 def _read_official(folder: pathlib.Path) -> Any:
-    from lmvp_tf.datasets import bouncing_digits
+    from lmvp_tf.datasets import moving_mnist_test_set
 
     path = str(folder / "mnist_test_seq.npy")
-    return [batch.numpy() for batch in bouncing_digits.official_test_batches(path, 2, 2)]
+    return [batch.numpy() for batch in moving_mnist_test_set.official(path, 2, 2)]
 
 
 def _make_dataset(folder: pathlib.Path) -> None:

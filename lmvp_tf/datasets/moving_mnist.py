@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from lmvp_tf.datasets import bouncing_digits, mnist
+from lmvp_tf.datasets import bouncing_digits, mnist, moving_mnist_test_set
 from lmvp_tf.datasets.base import Dataset, DataSettings
 from lmvp_tf.datasets.pipeline import variable
 from lmvp_tf.errors import UserError
@@ -83,7 +83,7 @@ class MovingMNIST(Dataset):
         "DFN": ((23.42, 21.19, 19.01, 18.21, 18.46), (18.70, 18.38, 18.32, 17.91, 17.76)),
         "LMVP": ((25.25, 22.99, 22.01, 20.28, 20.44), (21.73, 21.29, 21.05, 20.85, 20.45)),
     }
-    test_size = bouncing_digits.TEST_SEQUENCES
+    test_size = moving_mnist_test_set.TEST_SEQUENCES
 
     settings: MovingMNISTSettings
 
@@ -123,18 +123,18 @@ class MovingMNIST(Dataset):
         """The first of the 10,000 test sequences, in order."""
         num_sequences = num_sequences or self.test_size
         if self.settings.test_file:
-            batches = bouncing_digits.official_test_batches(
+            batches = moving_mnist_test_set.official(
                 self.settings.test_file, num_sequences, batch_size
             )
             return batches.map(lambda video: video[:, : self.settings.num_frames])
-        return bouncing_digits.test_batches(
+        return moving_mnist_test_set.generated(
             self.digits.test, num_sequences, batch_size, **self._format()
         )
 
     def check_test(self, num_sequences: int, frames_sha256: str) -> None:
         published = self._format() == _format(MovingMNISTSettings())
         if published and not self.settings.test_file:
-            bouncing_digits.check_test_hash(self.fingerprint, num_sequences, frames_sha256)
+            moving_mnist_test_set.check_hash(self.fingerprint, num_sequences, frames_sha256)
 
     def _dataset(
         self,

@@ -11,7 +11,7 @@ import msgspec
 import tensorflow as tf
 
 from lmvp_tf import configs, manifest
-from lmvp_tf.datasets import bouncing_digits, mnist
+from lmvp_tf.datasets import bouncing_digits, mnist, moving_mnist_test_set
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.files import whole_folder, write_json, write_text
@@ -90,7 +90,7 @@ def _check_videos(height: int, width: int, channels: int, num_frames: int) -> It
     top, left = (side - height) // 2, (side - width) // 2
     length = num_frames + channels - 1
     digits = mnist.shipped_digits().test
-    for video in bouncing_digits.test_batches(digits, 64, 16, length, side):
+    for video in moving_mnist_test_set.generated(digits, 64, 16, length, side):
         part = video[:, :, top : top + height, left : left + width]
         yield tf.concat([part[:, i : i + num_frames] for i in range(channels)], axis=-1)
 

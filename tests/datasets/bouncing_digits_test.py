@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets import bouncing_digits as mm
 from lmvp_tf.datasets import mnist
+from lmvp_tf.datasets import moving_mnist_test_set as test_set
 from lmvp_tf.datasets.frame_hash import data_hash
 from lmvp_tf.errors import RunError, UserError
 
@@ -148,10 +149,10 @@ def test_tints_are_pure_hues_from_all_around_the_circle():
 
 
 def test_the_test_set_in_colour_is_that_in_grey(digits):
-    (grey,) = mm.test_batches(digits, 5, 8)
-    (colour,) = mm.test_batches(digits, 5, 8, tinted=True)
+    (grey,) = test_set.generated(digits, 5, 8)
+    (colour,) = test_set.generated(digits, 5, 8, tinted=True)
     assert colour.shape == (5, 20, 64, 64, 3)
-    alone = mm.test_batches(digits, 5, 2, tinted=True)  # in batches of another size
+    alone = test_set.generated(digits, 5, 2, tinted=True)  # in batches of another size
     np.testing.assert_array_equal(np.concatenate(list(alone)), colour)
     # Every hue has one part of 255: there the brighter digit is as bright as in grey.
     np.testing.assert_array_equal(np.max(colour, axis=-1), grey[..., 0])
@@ -204,7 +205,7 @@ def test_splits_and_batches_differ(digits):
         *take(mm.dataset(digits, 0, 2), 2),
         *take(mm.dataset(digits, 1, 2), 2),
         *take(mm.dataset(digits, 0, 2, split="validation"), 2),
-        take(mm.test_batches(digits, 2, 2), 1)[0],
+        take(test_set.generated(digits, 2, 2), 1)[0],
     ]
     sequences = {sequence.tobytes() for batch in batches for sequence in batch}
     assert len(sequences) == 14
@@ -230,9 +231,9 @@ def test_dataset_has_the_frames_and_static_shape_asked_for(digits):
 
 
 def test_test_set_does_not_depend_on_batches_nor_on_its_length(digits):
-    whole = np.concatenate(list(mm.test_batches(digits, 23, 23)))
+    whole = np.concatenate(list(test_set.generated(digits, 23, 23)))
     for num_sequences, batch_size in [(23, 4), (10, 10), (7, 50)]:
-        batches = [batch.numpy() for batch in mm.test_batches(digits, num_sequences, batch_size)]
+        batches = [batch.numpy() for batch in test_set.generated(digits, num_sequences, batch_size)]
         assert all(len(batch) == batch_size for batch in batches[:-1])
         np.testing.assert_array_equal(np.concatenate(batches), whole[:num_sequences])
 
@@ -240,7 +241,7 @@ def test_test_set_does_not_depend_on_batches_nor_on_its_length(digits):
 def test_test_set_follows_the_procedure(digits):
     drawn = mm.draw(mm.batch_seed(0, "test", 0), 10_000, len(digits))
     drawn = mm.Draw(*(part[:9] for part in drawn))
-    (videos,) = mm.test_batches(digits, 9)
+    (videos,) = test_set.generated(digits, 9)
     np.testing.assert_array_equal(to_uint8(videos), oracle_frames(digits, drawn, 20, 64))
 
 
@@ -252,20 +253,20 @@ def test_test_set_of_mlxtends_digits_is_the_published_one(monkeypatch):
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
     digits = mnist.load_digits()
-    found = data_hash(mm.test_batches(digits.test))
+    found = data_hash(test_set.generated(digits.test))
     assert found == "4aba37b2aeaa34ec9a16f9870e1255eda6e94c39dffac87db4bf5472e7601a6c"
-    mm.check_test_hash(digits.sha256, 10_000, found)
+    test_set.check_hash(digits.sha256, 10_000, found)
     with pytest.raises(RunError, match=found):
-        mm.check_test_hash(digits.sha256, 10_000, "0" * 64)
-    mm.check_test_hash(digits.sha256, 9_999, "0" * 64)  # a part has a hash of its own
-    mm.check_test_hash("of other digits", 10_000, "0" * 64)
+        test_set.check_hash(digits.sha256, 10_000, "0" * 64)
+    test_set.check_hash(digits.sha256, 9_999, "0" * 64)  # a part has a hash of its own
+    test_set.check_hash("of other digits", 10_000, "0" * 64)
 
 
 def test_data_hash_is_of_the_pixels_in_order(digits):
-    (videos,) = mm.test_batches(digits, 11)
+    (videos,) = test_set.generated(digits, 11)
     expected = hashlib.sha256(to_uint8(videos).tobytes()).hexdigest()
     for batch_size in (3, 11):
-        assert data_hash(mm.test_batches(digits, 11, batch_size)) == expected
+        assert data_hash(test_set.generated(digits, 11, batch_size)) == expected
     rounded_otherwise = to_uint8(videos)[..., None] / np.float32(255)
     assert data_hash([rounded_otherwise]) == expected
     assert data_hash([videos[::-1]]) != expected
@@ -283,12 +284,12 @@ def fixture_official(tmp_path_factory):
 
 def test_official_test_set(official):
     path, expected = official
-    batches = [batch.numpy() for batch in mm.official_test_batches(path, 5, batch_size=2)]
+    batches = [batch.numpy() for batch in test_set.official(path, 5, batch_size=2)]
     assert [batch.shape for batch in batches] == [(n, 20, 64, 64, 1) for n in (2, 2, 1)]
     assert batches[0].dtype == np.float32
     np.testing.assert_array_equal(to_uint8(np.concatenate(batches)), expected)
     expected_hash = hashlib.sha256(expected.tobytes()).hexdigest()
-    assert data_hash(mm.official_test_batches(path, 5)) == expected_hash
+    assert data_hash(test_set.official(path, 5)) == expected_hash
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "no npy", "shape", "dtype"])
@@ -304,7 +305,7 @@ def test_wrong_official_file_is_refused_in_one_line(tmp_path, official, damage):
     elif damage == "dtype":
         np.lib.format.open_memmap(path, "w+", np.float32, (20, 10_000, 64, 64))
     with pytest.raises(UserError) as error:
-        mm.official_test_batches(path)
+        test_set.official(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
@@ -312,13 +313,13 @@ def test_wrong_official_file_is_refused_in_one_line(tmp_path, official, damage):
 def test_numbers_out_of_range_are_refused(digits, official):
     for num_sequences in (0, 10_001):
         with pytest.raises(UserError, match=f"not {num_sequences}"):
-            mm.test_batches(digits, num_sequences)
+            test_set.generated(digits, num_sequences)
         with pytest.raises(UserError, match=f"not {num_sequences}"):
-            mm.official_test_batches(official[0], num_sequences)
+            test_set.official(official[0], num_sequences)
     for batches in (
         lambda: mm.dataset(digits, 0, 0),
-        lambda: mm.test_batches(digits, batch_size=0),
-        lambda: mm.official_test_batches(official[0], batch_size=0),
+        lambda: test_set.generated(digits, batch_size=0),
+        lambda: test_set.official(official[0], batch_size=0),
     ):
         with pytest.raises(UserError, match="not 0"):
             batches()

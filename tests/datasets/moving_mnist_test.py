@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lmvp_tf import configs
-from lmvp_tf.datasets import bouncing_digits
+from lmvp_tf.datasets import moving_mnist_test_set
 from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import UserError
 
@@ -67,5 +67,5 @@ def test_of_the_official_test_set_as_many_frames_are_read_as_the_run_has(make, t
     (batch,) = videos.test(3, 5)
     expected = frames[:12, :3].swapaxes(0, 1)[..., None]
     np.testing.assert_array_equal(np.rint(batch * 255), expected)
-    assert videos.test_size == bouncing_digits.TEST_SEQUENCES
+    assert videos.test_size == moving_mnist_test_set.TEST_SEQUENCES
     assert str(path) in videos.source
