@@ -79,7 +79,8 @@ class Procedure(abc.ABC):
         """{phase: its step}, a function of a batch [B, T, H, W, C] in [0, 1].
 
         It updates the model by `lmvp_tf.training.update.update` and returns float32 scalars. It is
-        traced once, as a graph.
+        traced once, as a graph: what changes within a phase goes by `optimizers.step`, the variable
+        that counts the steps of the run and that a checkpoint has.
         """
 
     def phase(self, step: int) -> str:
