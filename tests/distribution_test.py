@@ -7,10 +7,12 @@ import pathlib
 import socket
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lmvp_tf import configs, distribution
 from lmvp_tf.datasets.registry import open_dataset
@@ -206,3 +208,15 @@ def test_a_task_that_is_no_worker_is_refused(monkeypatch, cluster, message):
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+def test_what_is_drawn_for_a_batch_is_shared_out(monkeypatch):
+    drawn = np.arange(12).reshape(6, 2)
+    np.testing.assert_array_equal(distribution.part_of_replica(tf.constant(drawn)), drawn)
+
+    def part(replica):
+        context = types.SimpleNamespace(num_replicas_in_sync=3, replica_id_in_sync_group=replica)
+        monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: context)
+        return distribution.part_of_replica(tf.constant(drawn))
+
+    np.testing.assert_array_equal(np.concatenate([part(i) for i in range(3)]), drawn)
