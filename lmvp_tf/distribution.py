@@ -194,7 +194,7 @@ class Distribution:
 def _which(error: tf.errors.OpError) -> str:
     """The worker that an error tells of."""
     found = re.search(r"/job:\w+/(?:replica:\d+/)?task:(\d+)", str(error))
-    return f"worker {found[1]}" if found else f"another ({type(error).__name__})"
+    return f"worker {found[1]}" if found else f"another one ({error.message.splitlines()[0]})"
 
 
 _OF_A_LOST_WORKER = (

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from lmvp_tf import configs, distribution
 from lmvp_tf.datasets.registry import open_dataset
-from lmvp_tf.errors import UserError
+from lmvp_tf.errors import UserError, WorkerLost
 from lmvp_tf.evaluation.evaluate.measure import measure
 from lmvp_tf.training.checkpoint import TrainState
 from lmvp_tf.training.graphs import traced_steps
@@ -161,6 +161,28 @@ def test_devices_that_are_not_there_are_refused(monkeypatch, kind, replicas, mes
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match=message):
         distribution.open_devices(kind, replicas)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("gone: /job:worker/replica:0/task:1\nThe tasks have crashed", "worker 1 is lost"),
+        ("Socket closed\nmore", r"another one \(Socket closed\) is lost"),
+    ],
+)
+def test_a_lost_worker_is_told_in_one_line(said, told):
+    workers = distribution.Distribution(workers=2, worker=0)
+    with (
+        pytest.raises(WorkerLost, match=f"^worker 0 of 2: {told}. The same command") as caught,
+        workers.loss_told(),
+    ):
+        raise tf.errors.UnavailableError(None, None, said)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_of_a_lone_process_stays_what_it_is():
+    with pytest.raises(tf.errors.InternalError), distribution.Distribution().loss_told():
+        raise tf.errors.InternalError(None, None, "a bug")
 
 
 def _cluster(task, **jobs):
