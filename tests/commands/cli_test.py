@@ -140,3 +140,11 @@ def test_the_second_signal_ends_it_at_once_and_an_ignored_one_stays_so(number):
     cli._stop_by_signals()
     signal.raise_signal(number)
     assert not stopping.was_asked()
+
+
+def test_what_the_machine_refuses_is_a_line_and_what_the_program_does_wrong_is_none():
+    refused = PermissionError(13, "Permission denied", "a\nb/config.json")
+    assert cli._of_the_machine(refused) == r"a\nb/config.json: Permission denied"
+    assert "too little memory" in cli._of_the_machine(MemoryError())
+    assert cli._of_the_machine(KeyError("x")) is None
+    assert cli._of_the_machine(OSError("x")) is None
