@@ -1,6 +1,7 @@
 """What tests share: a config whose steps take a fraction of a second, and videos to feed it."""
 
 import importlib
+import signal
 import sys
 
 import numpy as np
@@ -11,6 +12,8 @@ from lmvp_tf import configs, runtime
 
 runtime.prepare()
 runtime.import_tensorflow()
+# A shell starts what runs in the background deaf to Ctrl-C, and so would be all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY = {
     "data.size": 32,

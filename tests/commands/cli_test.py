@@ -63,7 +63,7 @@ PROGRAMS = {
     ),
     "build": (
         "data/build_videos.py --input=film.npy --output=set --size=32",
-        "set/*",
+        ".set-*/*",
         signal.SIGTERM,
         "set/dataset.json",
     ),
