@@ -10,13 +10,13 @@ predictions. Tensors are [B, T, H, W, C].
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from lmvp_tf import losses
 from lmvp_tf.datasets.moving_mnist import MovingMNIST, MovingMNISTSettings
@@ -26,11 +26,6 @@ from lmvp_tf.models.predictor import over_time
 NUM_INPUTS, NUM_PREDICTED = 10, 10  # T0, S
 GAMMA = 0.1  # weight of Eq. 3 in Eq. 4
 Report = dict[str, tf.Tensor]
-
-_STEPS = flags.DEFINE_integer("steps", 600, "Iterations, the last fifth in the main loop.", 5)
-_BATCH = flags.DEFINE_integer("batch", 4, "B, sequences of an iteration.", 1)
-_MNIST = flags.DEFINE_string("mnist_path", "", "mnist.npz; empty: as Keras downloads it.")
-_OUTPUT = flags.DEFINE_string("output", "digits.png", "Picture: a test sequence, the prediction.")
 
 
 class Trainer:
@@ -133,19 +128,24 @@ def draw(video: np.ndarray, prediction: np.ndarray, path: str) -> None:
     keras.utils.save_img(path, picture * 255, scale=False)
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Trains, and tells the error on test digits."""
-    del argv
-    digits = MovingMNIST(MovingMNISTSettings(path=_MNIST.value))
+    parser = argparse.ArgumentParser(description="Trains LMVP on Moving MNIST by Algorithm 1.")
+    parser.add_argument("--steps", type=int, default=600, help="the last fifth in the main loop")
+    parser.add_argument("--batch", type=int, default=4, help="B, sequences of a step")
+    parser.add_argument("--mnist_path", default="", help="mnist.npz; empty: as Keras downloads it")
+    parser.add_argument("--output", default="digits.png", help="a test sequence, the prediction")
+    options = parser.parse_args(argv)
+    digits = MovingMNIST(MovingMNISTSettings(path=options.mnist_path))
     model = LMVP(LMVPSettings())
     model.build((None, NUM_INPUTS, *digits.settings.frame_shape))
-    train(Trainer(model), digits, _STEPS.value, _BATCH.value)
+    train(Trainer(model), digits, options.steps, options.batch)
     video = next(iter(digits.test(32, batch_size=32)))
     prediction = model(video[:, :NUM_INPUTS], num_predicted=NUM_PREDICTED)
     error = tf.reduce_sum(tf.square(video[:, NUM_INPUTS:] - prediction), axis=(2, 3, 4))
     print(f"MSE per frame of 32 test sequences: {tf.reduce_mean(error):.1f}")
-    draw(video[0].numpy(), prediction[0].numpy(), _OUTPUT.value)
+    draw(video[0].numpy(), prediction[0].numpy(), options.output)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
-from absl.testing import flagsaver
 from PIL import Image
 
 from examples import train_lmvp
@@ -58,10 +56,8 @@ def test_pretraining_moves_every_network_and_the_main_loop_too(trainer, monkeypa
 def test_it_trains_and_draws(tmp_path, digits_file, monkeypatch, capsys):
     monkeypatch.setattr(train_lmvp, "LMVPSettings", lambda: SMALL)
     picture = str(tmp_path / "digits.png")
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
-    with flagsaver.flagsaver(steps=5, batch=1, mnist_path=str(digits_file), output=picture):
-        train_lmvp.main([""])
+    options = ["--steps=5", "--batch=1", f"--mnist_path={digits_file}", f"--output={picture}"]
+    train_lmvp.main(options)
     printed = capsys.readouterr().out
     assert "step    4" in printed
     assert "L_M_T" in printed
