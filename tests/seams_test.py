@@ -64,8 +64,10 @@ class Bars(Dataset):
         self.settings = settings
         self.source, self.fingerprint = "bars, made here", "bars"
 
-    def train(self, seed, batch_size, first_step=0):
-        return self._batches(tf.data.Dataset.counter(first_step), seed, batch_size)
+    def train(self, seed, batch_size, first_step=0, shard=(1, 0)):
+        number, index = shard
+        whole = self._batches(tf.data.Dataset.counter(first_step), seed, number * batch_size)
+        return whole.map(lambda video: video[index * batch_size : (index + 1) * batch_size])
 
     def in_graph(self, seed, batch_size):
         return functools.partial(self._draw, seed, batch_size)
