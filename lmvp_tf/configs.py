@@ -187,13 +187,17 @@ def from_dict(values: dict[str, Any], where: str = "config") -> Config:
         raise UserError(f"{where}: {error}") from error
 
 
+# Where each data set of version 1 had its files: a config held the paths of both.
+_PATHS_OF_VERSION_1 = {"moving_mnist": "data.mnist_path", "highway": "data.highway_path"}
+
+
 def _from_version_1(flat: dict[str, Any]) -> dict[str, Any]:
     """The values of a config of version 1 under today's names."""
     dataset = settings.convert("data.dataset", flat.get("data.dataset", "moving_mnist"), str)
     model = settings.convert("model_name", flat.get("model_name", "lmvp"), str)
     known = flatten(create(dataset, model))
-    path_of_other = "data.highway_path" if dataset == "moving_mnist" else "data.mnist_path"
-    mine = {path: value for path, value in flat.items() if path != path_of_other}
+    others = {path for name, path in _PATHS_OF_VERSION_1.items() if name != dataset}
+    mine = {path: value for path, value in flat.items() if path not in others}
     renamed = _renamed(mine)
     return {p: v for p, v in renamed.items() if p in known or p not in _OF_ONE_DATASET}
 

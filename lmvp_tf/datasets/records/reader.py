@@ -96,7 +96,9 @@ def open_records(
 class WindowIndex:
     """The windows of a split, in order: T frames of a stretch without a break."""
 
-    def __init__(self, stretches: Stretches, num_frames: int, stride: int, frame_stride: int):
+    def __init__(
+        self, stretches: Stretches, num_frames: int, stride: int, frame_stride: int
+    ) -> None:
         """Finds them.
 
         Args:
