@@ -10,7 +10,7 @@ NOTEBOOK = pathlib.Path(__file__).parents[1] / "notebooks" / "quickstart.ipynb"
 
 
 def outputs(notebook):
-    return [list(o.get("data", o)) for cell in notebook.cells for o in cell.get("outputs", ())]
+    return [sorted(o.get("data", o)) for cell in notebook.cells for o in cell.get("outputs", ())]
 
 
 @pytest.mark.slow
