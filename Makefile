@@ -12,7 +12,7 @@ space := $(subst ,, )
 # The folders of results/ that hold the published runs of a dataset and a preset, as --workdirs wants them.
 published = $(subst $(space),$(comma),$(sort $(patsubst %/trained.json,%,$(wildcard results/$(1)/*-$(2)/trained.json results/$(1)/*-$(2)-*/trained.json))))
 
-.PHONY: demo my-video data-highway results test test-matrix fuzz faults soak bazel-test bench bench-quick build-files web web-serve docs lint types clean
+.PHONY: demo my-video data-highway results test test-matrix fuzz faults soak bazel-test bazel-check bench bench-quick build-files web web-serve docs lint types clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/python run_train.py --dataset=moving_mnist --preset=demo --workdir=$(DEMO)
@@ -68,9 +68,12 @@ soak: $(VENV)/.installed-test
 test-matrix: $(VENV)/.installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/test_matrix.py --write
 
-# The same tests as a user of Bazel runs them, offline: Debian's package bazel-bootstrap has the program.
-bazel-test: $(VENV)/.installed-test
-	PYTHON_BIN_PATH=$(CURDIR)/$(BIN)/python bazel test //... ; code=$$?; bazel shutdown; exit $$code
+# The same tests as a user of Bazel runs them, offline: Debian's package bazel-bootstrap has the program. An hour on two cores.
+bazel-test: BAZEL := test //...
+# What continuous integration runs of it: every target is built, and tests of each kind find what they need.
+bazel-check: BAZEL := test //... --test_tag_filters=quick
+bazel-test bazel-check: $(VENV)/.installed-test
+	PYTHON_BIN_PATH=$(CURDIR)/$(BIN)/python bazel $(BAZEL); code=$$?; bazel shutdown; exit $$code
 
 # Writes benchmarks/results.json and results.md: 15 minutes, and nothing else should run.
 bench: $(VENV)/.installed-bench

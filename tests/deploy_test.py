@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-DEPLOY = pathlib.Path(__file__).parents[1] / "deploy"
+DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
 
 
 def test_the_script_for_slurm_is_one_of_bash():

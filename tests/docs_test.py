@@ -3,7 +3,6 @@ every error that troubleshooting explains.
 """
 
 import os
-import pathlib
 import re
 import shlex
 import subprocess
@@ -11,17 +10,8 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data" / "README.md"]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
-MODULES = {
-    "run_train.py": "train",
-    "run_eval.py": "eval",
-    "run_export.py": "export",
-    "run_predict.py": "predict",
-    "data/build_videos.py": "build_dataset",
-    "data/build_highway.py": "build_dataset",
-}
+from tests.pages import COMMANDS, PROGRAMS, ROOT
+
 # Reads commands from its input, and prints those whose flags the program does not know.
 PARSE = """
 import sys
@@ -41,24 +31,20 @@ for line in sys.stdin.read().split("\\n\\n"):
 """
 
 
-def commands(page):
-    """The commands in a page's indented blocks, each as a list of words."""
-    text = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))
-    lines = re.findall(r"(?m)^ {4}((?:python3?|make|lmvp-\w+) .*)$", text)
-    return [shlex.split(re.split(r"\s+#\s", line)[0]) for line in lines]
+# The words of the commands that start a program, or make.
+WORDS = [
+    (page, shlex.split(text, comments=True))
+    for page, text, python in COMMANDS
+    if not python and re.match(r"(python3?|make|lmvp-\w+) ", text)
+]
 
 
-def test_there_are_commands():
-    assert sum(len(commands(page)) for page in PAGES) > 30
-
-
-@pytest.mark.parametrize("module", sorted(set(MODULES.values())))
+@pytest.mark.parametrize("module", sorted(set(PROGRAMS.values())))
 def test_every_flag_that_a_page_gives_is_one(module):
     found = [
         words[1:]
-        for page in PAGES
-        for words in commands(page)
-        if words[0].startswith("python") and MODULES.get(words[1]) == module
+        for _, words in WORDS
+        if words[0].startswith("python") and PROGRAMS.get(words[1]) == module
     ]
     assert found
     done = subprocess.run(
@@ -74,16 +60,15 @@ def test_every_flag_that_a_page_gives_is_one(module):
 
 def test_every_program_and_target_exists():
     makefile = (ROOT / "Makefile").read_text()
-    for page in PAGES:
-        for words in commands(page):
-            if words[0] == "make":
-                assert re.search(rf"(?m)^{words[1]}:", makefile), (page, words)
-            elif words[0].startswith("python") and words[1] == "-m":
-                name = words[2].replace(".", "/")
-                module = (ROOT / f"{name}.py").exists() or (ROOT / name).is_dir()
-                assert module or words[2] in ("venv", "build", "pip", "pytest"), (page, words)
-            elif words[0].startswith("python") and not words[1].startswith("steps/"):
-                assert (ROOT / words[1]).exists(), (page, words)
+    for page, words in WORDS:
+        if words[0] == "make":
+            assert re.search(rf"(?m)^{words[1]}:", makefile), (page, words)
+        elif words[0].startswith("python") and words[1] == "-m":
+            name = words[2].replace(".", "/")
+            module = (ROOT / f"{name}.py").exists() or (ROOT / name).is_dir()
+            assert module or words[2] in ("venv", "build", "pip", "pytest"), (page, words)
+        elif words[0].startswith("python") and not words[1].startswith("steps/"):
+            assert (ROOT / words[1]).exists(), (page, words)
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):

@@ -2,20 +2,25 @@
 
 import os
 import sys
+import tempfile
 
 import pytest
 
 
 def main(path):
-    """Returns pytest's exit code; what Bazel asks for comes by the environment."""
+    """Returns pytest's exit code; what Bazel asks for comes by the environment.
+
+    Temporary files lie in a folder of their own instead of Bazel's TEST_TMPDIR, whose path is too
+    long for the name of a socket.
+    """
     options = ["-p", "no:cacheprovider"]  # the tree is read-only
-    if "TEST_TMPDIR" in os.environ:
-        os.environ["TMPDIR"] = os.environ["TEST_TMPDIR"]
     if "XML_OUTPUT_FILE" in os.environ:
         options.append(f"--junitxml={os.environ['XML_OUTPUT_FILE']}")
     if "TESTBRIDGE_TEST_ONLY" in os.environ:  # bazel test --test_filter=
         options += ["-k", os.environ["TESTBRIDGE_TEST_ONLY"]]
-    code = pytest.main([*options, path])
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        code = pytest.main([*options, path])
     filtered_out = "-k" in options and code == pytest.ExitCode.NO_TESTS_COLLECTED
     return pytest.ExitCode.OK if filtered_out else code
 
