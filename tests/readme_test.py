@@ -153,7 +153,8 @@ def small(text, page):
     """What is typed in place of a command, or a line of a recipe, of a page."""
     for said, typed in SMALL:
         text = re.sub(said, typed.replace("\n", " "), text)
-    return re.sub(r"(--output[= ])data/", r"\1data/other-", text) if page in OWN_DATA else text
+    own = rf"\1data/{pathlib.Path(page).stem}-"
+    return re.sub(r"(--output[= ])data/", own, text) if page in OWN_DATA else text
 
 
 @pytest.mark.slow
@@ -165,12 +166,7 @@ def test_commands_run_as_they_are_pasted(run):
             continue
         done.add(typed)
         print(f"\n{page}: {typed}")
-        import time, resource
-
-        t = time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
         if python:
             exec(typed, {"frames": np.zeros((3, 64, 64), np.uint8)})
         else:
             run(typed, page)
-        t = time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - t
-        open("/tmp/dt/times", "a").write(f"{t:.1f} {page} {text}\n")
