@@ -1,4 +1,4 @@
-"""The examples of deploy/ for training: what can be checked of them without a cluster."""
+"""The files of deploy/: what can be checked of them without a cluster or a server."""
 
 import pathlib
 import re
@@ -7,6 +7,9 @@ import subprocess
 
 import pytest
 
+from lmvp_tf.serving import BATCH_SIZES
+
+# The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
 DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
 
 
@@ -43,3 +46,33 @@ def test_the_job_gives_flags_that_the_program_has(load_command):
     flags.FLAGS.unparse_flags()
     assert flags.FLAGS([*container["command"], *container["args"]]) == container["command"]
     assert flags.FLAGS.distribute == "multi_worker"
+
+
+def test_the_model_config_loads_what_it_labels():
+    pytest.importorskip("tensorflow_serving.apis")
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    config = text_format.Parse(
+        (DEPLOY / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    )
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path) == ("lmvp", "/models/lmvp")
+    versions = set(model.model_version_policy.specific.versions)
+    assert versions
+    assert model.version_labels["stable"] in versions
+    assert set(model.version_labels.values()) <= versions
+
+
+def test_the_server_makes_the_batches_that_the_client_and_the_warm_up_count_on():
+    text = (DEPLOY / "batching_parameters.txt").read_text()
+    assert [int(n) for n in re.findall(r"^allowed_batch_sizes: (\d+)", text, re.M)] == list(
+        BATCH_SIZES
+    )
+    assert re.findall(r"^max_batch_size \{ value: (\d+) \}", text, re.M) == [str(BATCH_SIZES[-1])]
+
+
+def test_the_compose_file_names_files_that_are_there():
+    names = re.findall(r"=/config/(\S+)", (DEPLOY / "compose.yaml").read_text())
+    assert names == ["models.config", "batching_parameters.txt", "monitoring.config"]
+    assert all((DEPLOY / name).is_file() for name in names)

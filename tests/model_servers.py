@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import re
+import socket
 import threading
 import time
 
@@ -167,3 +168,35 @@ def running(served, workers=2):
         rest_server.shutdown()
         rest_server.server_close()
         grpc_server.stop(None)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+KSERVE = """
+import sys
+import numpy as np
+import tensorflow as tf
+from kserve import Model, ModelServer
+from kserve.errors import InvalidInput
+
+class Served(Model):
+    def __init__(self):
+        super().__init__("lmvp")
+        self.signatures, self.ready = tf.saved_model.load(sys.argv[1]).signatures, True
+
+    def predict(self, payload, headers=None, response_headers=None):
+        rows, endpoint = payload["instances"], self.signatures[payload["signature_name"]]
+        dtypes = {k: s.dtype for k, s in endpoint.structured_input_signature[1].items()}
+        try:
+            inputs = {k: tf.constant([row[k] for row in rows], dtypes[k]) for k in rows[0]}
+            outputs = {k: v.numpy().tolist() for k, v in endpoint(**inputs).items()}
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            raise InvalidInput(str(error))
+        return {"predictions": [dict(zip(outputs, row)) for row in zip(*outputs.values())]}
+
+ModelServer(http_port=int(sys.argv[2]), enable_grpc=False, workers=1).start([Served()])
+"""

@@ -1,8 +1,5 @@
-"""The client against servers of this SavedModel, over gRPC and REST; and the files of deploy/."""
+"""The client against servers of this SavedModel, over gRPC and REST."""
 
-import pathlib
-import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +15,6 @@ from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export import saved_model
 from lmvp_tf.export.endpoints import Exportable
 from lmvp_tf.serving import (
-    BATCH_SIZES,
     Client,
     DeadlineError,
     NotFoundError,
@@ -32,12 +28,9 @@ grpc = pytest.importorskip("grpc")
 pytest.importorskip("tensorflow_serving.apis")
 
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc  # noqa: E402
-from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
-from tests.model_servers import RestHandler, Served, running  # noqa: E402
+from tests.model_servers import KSERVE, RestHandler, Served, free_port, running  # noqa: E402
 
-# The source tree, also where Bazel runs this test: it shows a test only what BUILD files name.
-DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
 CONFIG = {
     "data.height": 13,  # of a film in colour that the network has to pad
     "data.width": 18,
@@ -200,12 +193,6 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(addresses, served, fram
     served.delay = 0.0
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def test_a_server_that_is_not_there(monkeypatch, frames):
     monkeypatch.setattr(serving, "_PAUSES", (0.01,))
     for scheme in ("", "http://"):
@@ -337,32 +324,6 @@ def test_the_errors_end_a_command_with_one_line():
     assert {DeadlineError.__base__, UnavailableError.__base__} == {ServingError}
 
 
-KSERVE = """
-import sys
-import numpy as np
-import tensorflow as tf
-from kserve import Model, ModelServer
-from kserve.errors import InvalidInput
-
-class Served(Model):
-    def __init__(self):
-        super().__init__("lmvp")
-        self.signatures, self.ready = tf.saved_model.load(sys.argv[1]).signatures, True
-
-    def predict(self, payload, headers=None, response_headers=None):
-        rows, endpoint = payload["instances"], self.signatures[payload["signature_name"]]
-        dtypes = {k: s.dtype for k, s in endpoint.structured_input_signature[1].items()}
-        try:
-            inputs = {k: tf.constant([row[k] for row in rows], dtypes[k]) for k in rows[0]}
-            outputs = {k: v.numpy().tolist() for k, v in endpoint(**inputs).items()}
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            raise InvalidInput(str(error))
-        return {"predictions": [dict(zip(outputs, row)) for row in zip(*outputs.values())]}
-
-ModelServer(http_port=int(sys.argv[2]), enable_grpc=False, workers=1).start([Served()])
-"""
-
-
 @pytest.fixture(scope="module")
 def kserve_address(exported, tmp_path_factory):
     """A server of the V1 protocol that others wrote, with the SavedModel behind it."""
@@ -402,31 +363,3 @@ def test_the_rest_bodies_are_understood_by_another_server(kserve_address, export
             client.predict(frames[:, :2])
     with Client(kserve_address, "other") as client, pytest.raises(NotFoundError, match="other"):
         client.predict(frames[:, :3])
-
-
-def test_the_model_config_loads_what_it_labels():
-    from google.protobuf import text_format
-
-    config = text_format.Parse(
-        (DEPLOY / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
-    )
-    (model,) = config.model_config_list.config
-    assert (model.name, model.base_path) == ("lmvp", "/models/lmvp")
-    versions = set(model.model_version_policy.specific.versions)
-    assert versions
-    assert model.version_labels["stable"] in versions
-    assert set(model.version_labels.values()) <= versions
-
-
-def test_the_server_makes_the_batches_that_the_client_and_the_warm_up_count_on():
-    text = (DEPLOY / "batching_parameters.txt").read_text()
-    assert [int(n) for n in re.findall(r"^allowed_batch_sizes: (\d+)", text, re.M)] == list(
-        BATCH_SIZES
-    )
-    assert re.findall(r"^max_batch_size \{ value: (\d+) \}", text, re.M) == [str(BATCH_SIZES[-1])]
-
-
-def test_the_compose_file_names_files_that_are_there():
-    names = re.findall(r"=/config/(\S+)", (DEPLOY / "compose.yaml").read_text())
-    assert names == ["models.config", "batching_parameters.txt", "monitoring.config"]
-    assert all((DEPLOY / name).is_file() for name in names)

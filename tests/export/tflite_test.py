@@ -5,7 +5,6 @@ import json
 import pathlib
 import subprocess
 import sys
-from unittest import mock
 
 import keras
 import numpy as np
@@ -18,10 +17,11 @@ import lmvp_tf
 from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.export import about, tflite, tflite_measure
-from lmvp_tf.export.endpoints import Exportable, input_shape
+from lmvp_tf.export.endpoints import Exportable
 from lmvp_tf.export.tflite_measure import Figures, Measured
 from lmvp_tf.files import write_json
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, build_model
+from tests.export.converted import DATA, T0, S, predicted, streamed, without_numbers
 
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("litert_quantizer")
@@ -31,65 +31,7 @@ flatbuffers = pytest.importorskip("ai_edge_litert.tools.flatbuffer_utils")
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors")
 
 ROOT = pathlib.Path(__file__).parents[2]
-T0, S = 4, 3
-DATA = {"data.size": 32, "data.num_frames": T0 + S, "data.num_inputs": T0}
-MODELS = {
-    "lmvp": {"model.dynamic_bias": True},
-    "dfn": {
-        "model.encoder_widths": (4, 6),
-        "model.decoder_widths": (4,),
-        "model.kernel_size": 3,
-        "model.num_seen": 2,
-        "model.dynamic_bias": True,
-        "model.position_bias": True,
-    },
-    "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
-    "fpm": {"model.units": 16, "model.num_layers": 2},
-    "predrnn": {"model.units": 6, "model.num_layers": 2, "model.kernel_size": 3},
-    "mcnet": {"model.width": 4, "model.discriminator_width": 2, "model.judged": 3},
-    "simvp": {"model.frame_width": 4, "model.width": 16, "model.num_blocks": 2},
-    "last_frame": {},
-}
 ONE_STEP = ("conv_lstm", "fpm", "simvp")  # frame by frame they predict another way than at once
-
-
-class TrainingVideos:
-    """A dataset of noise to calibrate on."""
-
-    def train(self, seed, batch_size):
-        rng = np.random.default_rng(seed)
-        while True:
-            yield tf.constant(rng.random((batch_size, T0 + S, 32, 32, 1), np.float32))
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A function that converts a model once for all tests: (exportable, paths, failed)."""
-    known = {}
-
-    def make(name, tiny_config, variants=("float32",)):
-        if name not in known:
-            keras.utils.set_random_seed(0)
-            base = tiny_config if name == "lmvp" else configs.create(model=name)
-            config = configs.replace(base, {**DATA, **MODELS[name]})
-            model = build_model(config)
-            for variable in model.trainable_variables:  # biases of zero would hide a lost one
-                noise = tf.random.stateless_normal(variable.shape, (1, 2), stddev=0.1)
-                variable.assign_add(noise)
-            exportable = Exportable(model, config, 0, S)
-            folder = tmp_path_factory.mktemp(name)
-            with mock.patch.object(tflite, "_CALIBRATION_VIDEOS", 4):
-                files = tflite.convert(exportable, variants, TrainingVideos(), folder)
-            known[name] = exportable, *files
-        return known[name]
-
-    return make
-
-
-@pytest.fixture
-def lmvp(made, tiny_config):
-    """An LMVP's Exportable, its files in all variants, and those that could not be made."""
-    return made("lmvp", tiny_config, tflite.VARIANTS)
 
 
 @pytest.fixture
@@ -102,16 +44,6 @@ def workdir(tmp_path, tiny_config, digits_file):
     Checkpoints(tmp_path / "run", state.checkpoint).save(6)
     write_json(tmp_path / "run" / "config.json", configs.to_dict(config))
     return tmp_path / "run"
-
-
-def predicted(exportable, video):
-    return exportable.model(tf.constant(video[:, :T0]), num_predicted=S).numpy()
-
-
-def streamed(exportable, path, video):
-    shapes = exportable.model.state_shapes(input_shape(exportable.config))
-    step = tflite_measure.open_file(path).serve_step
-    return tflite_measure.stream(step, video[:1, :T0], shapes, S)
 
 
 def test_a_file_says_how_its_training_data_were_made_of_films(lmvp, tmp_path):
@@ -220,79 +152,6 @@ def test_mixed_int8_keeps_filters_and_recurrence_in_float(lmvp):
             if any(tensor.type == 9 for tensor in inputs):
                 int8.add(flatbuffers.opcode_to_name(model, operator.opcodeIndex))
     assert int8 == {"CONV_2D", "DEQUANTIZE"}
-
-
-def test_measuring_passes_good_files_and_times_them(lmvp, tiny_video):
-    exportable, paths, _ = lmvp
-    files = {name: paths[name] for name in ("float32", "weight_int8")}
-    compared = tflite.measure(exportable, files, tiny_video)
-    assert list(compared.files) == list(files)
-    error = np.square(predicted(exportable, tiny_video) - tiny_video[:, T0:]).sum((2, 3, 4)).mean()
-    for one, threads in [(compared.model, [0]), *((x, [1, 2]) for x in compared.files.values())]:
-        assert one.failure == ""
-        np.testing.assert_allclose(one.figures["serve"].mse_per_frame, error, rtol=0.02)
-        for signature in ("serve", "serve_step"):
-            assert list(one.seconds[signature]) == threads
-            assert all(0 < low <= middle for middle, low in one.seconds[signature].values())
-    assert compared.files["float32"].size == paths["float32"].stat().st_size
-    lines = tflite_measure.table(compared).splitlines()
-    assert [line.split()[0] for line in lines[2:5]] == ["model", "float32", "weight_int8"]
-    assert "failed" not in "".join(lines)
-
-
-def without_numbers(path, target):
-    """Writes a .tflite file in which a weight is NaN."""
-    model = flatbuffers.read_model(path)
-    largest = max(model.buffers, key=lambda x: 0 if x.data is None else len(x.data))
-    largest.data = np.full(len(largest.data) // 4, np.nan, np.float32).view(np.uint8)
-    flatbuffers.write_model(model, str(target))
-    return target
-
-
-def test_a_file_that_predicts_no_numbers_or_something_else_fails(lmvp, tiny_video, tmp_path):
-    exportable, paths, _ = lmvp
-    came = np.concatenate([tiny_video[:, :T0], predicted(exportable, tiny_video)], axis=1)
-    files = {
-        "float32": without_numbers(paths["float32"], tmp_path / "nan.tflite"),
-        "weight_int8": paths["weight_int8"],  # beside a model that is always right
-    }
-    compared = tflite.measure(exportable, files, came)
-    measured = compared.files
-    assert measured["float32"].failure == "serve predicts values that are not finite"
-    assert measured["float32"].figures["serve"] == Figures()
-    assert "more than 2% worse" in measured["weight_int8"].failure
-    assert measured["float32"].seconds == {}
-    text = tflite_measure.table(compared)
-    assert "float32 failed: serve predicts values that are not finite" in text
-
-
-@pytest.mark.parametrize(("worse", "fails"), [(1.019, False), (1.021, True), (0.5, False)])
-@pytest.mark.parametrize("signature", ["serve", "serve_step"])
-def test_two_percent_more_error_is_the_limit_for_either_signature(signature, worse, fails):
-    truth = np.zeros((3, 2, 16, 16, 1), np.float32)
-    expected = {"serve": truth + np.float32(0.1), "serve_step": truth[:2] + np.float32(0.1)}
-    predictions = {**expected, signature: expected[signature] * np.sqrt(np.float32(worse))}
-    measured = tflite_measure.compare(predictions, expected, truth)
-    assert bool(measured.failure) == fails
-    assert measured.failure.startswith(f"{signature} has MSE" if fails else "")
-    figures = measured.figures[signature]
-    np.testing.assert_allclose(figures.mse_per_frame, 256 * 0.01 * worse, rtol=1e-5)
-    np.testing.assert_allclose(figures.max_difference, 0.1 * abs(worse**0.5 - 1), atol=1e-6)
-
-
-def test_a_model_that_predicts_no_numbers_is_not_measured_against(made, tiny_config, tiny_video):
-    exportable, _, _ = made("last_frame", tiny_config)
-    with pytest.raises(RunError, match="the model itself fails: serve predicts values that are"):
-        tflite.measure(exportable, {}, tiny_video * np.float32(np.nan))
-
-
-def test_functions_are_timed_in_turns(monkeypatch):
-    calls = []
-    monkeypatch.setattr(tflite_measure, "_REPEATS", 2)
-    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
-    timed = tflite_measure.time_in_turns(functions)
-    assert calls == list("ababab")
-    assert timed.keys() == {"a", "b"}
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,13 @@
-"""Tests of reading: the right windows in the right order, and every kind of damage named."""
-
-import hashlib
-import json
+"""The right windows in the right order."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf.datasets.records import builder, reader, tfrecords
+from lmvp_tf.datasets.records import reader
 from lmvp_tf.datasets.records.frames import Disk, Memory
 from lmvp_tf.errors import UserError
-from lmvp_tf.films.options import FrameOptions
-
-T = 6
-
-
-def drive(count, seed, channels=1):
-    """uint8 [count, 16, 16, channels]: a smooth random texture that moves by one pixel a frame."""
-    rng = np.random.default_rng(seed)
-    y, x, t = np.mgrid[:16, :16, :count]
-    waves = np.zeros((16, 16, count, channels))
-    for _ in range(8):
-        ky, kx, phase = rng.uniform(-0.4, 0.4), rng.uniform(-0.4, 0.4), rng.uniform(0, 6, channels)
-        waves += np.sin((kx * (x + t) + ky * y)[..., None] + phase)
-    return np.moveaxis(128 + 15 * waves, 2, 0).clip(0, 255).astype(np.uint8)
-
-
-DRIVES = {
-    "a": drive(60, 1),  # train 0-49, test 50-59
-    "b": np.concatenate([drive(20, 2), drive(20, 3)]),  # train, a cut at 20
-    "c": drive(9, 4),  # test
-}
-
-
-def build(folder, drives, split, validation="0", channels=1, stride=1):
-    inputs = []
-    for name, frames in drives.items():
-        inputs.append(folder / f"{name}.npy")
-        np.save(inputs[-1], frames)
-    frame_options = FrameOptions(16, 16, channels=channels, stride=stride)
-    options = builder.BuildOptions(frame_options, split, validation)
-    builder.build(inputs, folder / "data", options)
-    return folder / "data"
-
-
-@pytest.fixture
-def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(tfrecords, "SHARD_BYTES", 16 * 383)  # 16 frames
-    return build(tmp_path, DRIVES, "test:a@50-,c")
+from tests.datasets.records.drives import DRIVES, T, build, drive, stack, windows_at
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -55,29 +15,10 @@ def dataset(path, request):
     return reader.open_records(path, cache_bytes=2**30 if request.param == "memory" else 0)
 
 
-def stack(batches):
-    return np.concatenate([batch.numpy() for batch in batches])
-
-
 def expected_windows(runs):
     """Windows of [(clip, first, end), ...] as uint8 [N, T, H, W, C]."""
     starts = [(clip, i) for clip, a, b in runs for i in range(a, b - T + 1)]
     return np.stack([DRIVES[clip][i : i + T] for clip, i in starts])
-
-
-def windows_at(dataset, split, length=T, **options):
-    """[(recording, number of the first frame)] of the windows, by their pixels."""
-    index = reader.window_index(dataset, split, length, **options)
-    frames = reader.open_records(dataset.path).splits[split].frames
-    known = {
-        frame.tobytes(): (name, number)
-        for name, drive in DRIVES.items()
-        for number, frame in enumerate(drive)
-    }
-    found = [known[frames[start].tobytes()] for start in index.starts(np.arange(len(index)))]
-    names = [recording.name for recording in dataset.index.recordings]
-    assert [names[i] for i in index.recordings()] == [name for name, _ in found]
-    return found
 
 
 def window_numbers(dataset, batches, split="train"):
@@ -212,157 +153,10 @@ def test_the_hash_names_the_data(path, cache_bytes):
     assert len(set(digests.values())) == 3
 
 
-SHARD = "train-00001.tfrecord"  # frames 16-31 of a
-
-
-def record_length(data):
-    length = 16 + int.from_bytes(data[:8], "little")
-    assert len(data) == 16 * length  # every record of this shard is as long
-    return length
-
-
-def truncate(file):
-    data = file.read_bytes()
-    file.write_bytes(data[: 5 * record_length(data) + 50])
-
-
-def flip_a_pixel(file):
-    data = bytearray(file.read_bytes())
-    data[5 * record_length(data) + 100] ^= 1
-    file.write_bytes(data)
-
-
-def flip_a_length(file):
-    data = bytearray(file.read_bytes())
-    data[5 * record_length(data)] ^= 1
-    file.write_bytes(data)
-
-
-def rewrite(file, change):
-    """Writes the shard anew with record 5 changed, CRCs and the listed sha256 all right."""
-    examples = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(file))]
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for i, example in enumerate(examples):
-            if i == 5:
-                change(example.features.feature)
-            writer.write(example.SerializeToString())
-    index = json.loads((file.parent / "dataset.json").read_text())
-    for shard in index["shards"]:
-        if shard["file"] == file.name:
-            shard["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (file.parent / "dataset.json").write_text(json.dumps(index))
-
-
-def drop_a_feature(file):
-    rewrite(file, lambda feature: feature.pop("width"))
-
-
-def shrink_a_frame(file):
-    rewrite(file, lambda feature: feature["height"].int64_list.value.__setitem__(0, 8))
-
-
-def drop_pixels(file):
-    rewrite(file, lambda feature: feature["frame"].bytes_list.value.__setitem__(0, b"few"))
-
-
-def remove(file):
-    file.unlink()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message", "first", "lost"),
-    [
-        (truncate, "record 5: the file ends inside it", 21, 11),
-        (flip_a_pixel, "record 5: bad CRC of its data", 21, 1),
-        (flip_a_length, "record 5: bad CRC of its length", 21, 11),
-        (drop_a_feature, "record 5: feature 'width' is missing", 21, 1),
-        (shrink_a_frame, "record 5: its frame is 8x16x1, the data set's are 16x16x1", 21, 1),
-        (drop_pixels, "record 5: 3 bytes of pixels instead of 256", 21, 1),
-        (remove, "No such file", 16, 16),
-    ],
-)
-def test_damage_is_named_or_skipped_and_counted(path, caplog, spoil, message, first, lost):
-    spoil(path / SHARD)
-    with pytest.raises(UserError, match=f"{SHARD}.*{message}.*--skip_corrupt"):
-        reader.open_records(path)
-    dataset = reader.open_records(path, skip_corrupt=True)
-    assert dataset.lost == lost
-    assert f"damage costs {lost} frames" in caplog.text
-    left = [*range(first), *range(first + lost, 50)]
-    frames = dataset.splits["train"].frames
-    np.testing.assert_array_equal(frames[: 50 - lost], DRIVES["a"][left])
-    index = reader.window_index(dataset, "train", T)
-    starts = index.starts(np.arange(len(index)))[index.recordings() == 0]
-    expected = [i for i in range(45) if not set(range(i, i + T)) - set(left)]
-    assert [left[start] for start in starts] == expected
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (flip_a_pixel, "record 5: bad CRC of its data"),
-        (flip_a_length, "record 5: bad CRC of its length"),
-    ],
-)
-def test_damage_on_disk_is_named_when_it_is_read_or_another_window_stands_in(path, spoil, message):
-    good = stack(reader.windows(reader.open_records(path), "train", T, 8))
-    spoil(path / SHARD)
-    dataset = reader.open_records(path, cache_bytes=0)
-    with pytest.raises(tf.errors.OpError, match=f"RunError: .*{SHARD}, {message}.*--skip_corrupt"):
-        list(reader.windows(dataset, "train", T, 8))
-    dataset = reader.open_records(path, skip_corrupt=True, cache_bytes=0)
-    found = stack(reader.windows(dataset, "train", T, 8))
-    assert len(found) == 75
-    kept = {window.tobytes() for window in found}
-    assert kept < {window.tobytes() for window in good}
-    assert len(kept) == 75 - T  # those that hold the damaged frame are missing
-
-
-@pytest.mark.parametrize("spoil", [truncate, remove])
-def test_a_shard_that_is_cut_off_or_missing_is_seen_at_opening_also_on_disk(path, spoil):
-    spoil(path / SHARD)
-    with pytest.raises(UserError, match=f"{SHARD}: .*--skip_corrupt"):
-        reader.open_records(path, cache_bytes=0)
-    dataset = reader.open_records(path, skip_corrupt=True, cache_bytes=0)
-    assert len(stack(reader.windows(dataset, "train", T, 8))) == 75
-
-
-def test_a_shard_of_another_dataset_is_refused(path):
-    (path / SHARD).write_bytes((path / "train-00000.tfrecord").read_bytes())
-    with pytest.raises(UserError, match=f"{SHARD}: not the file that was built"):
-        reader.open_records(path)
-
-
-def test_a_shard_of_fewer_records_is_refused(path):
-    data = (path / SHARD).read_bytes()
-    (path / SHARD).write_bytes(data[: 5 * record_length(data)])
-    with pytest.raises(UserError, match=f"{SHARD}, record 5: it has 5 instead of 16"):
-        reader.open_records(path)
-
-
 def test_without_a_dataset_the_message_says_how_to_build_one(tmp_path):
     command = rf"python data/build_videos\.py --input VIDEO\.\.\. --output {tmp_path}/none"
     with pytest.raises(UserError, match=command):
         reader.open_records(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "damaged .* build the data set again"),
-        ("[]", "not the index of a data set of films"),
-        ('{"format": "lmvp_tf video", "version": 99}', "version 99 .* reads version 1"),
-        ('{"format": "lmvp_tf video", "version": 1}', "damaged .* missing required field `films`"),
-        (
-            '{"format": "lmvp_tf highway", "version": 1}',
-            "damaged .* required field `parameters`",
-        ),
-    ],
-)
-def test_a_damaged_index_is_refused(path, text, message):
-    (path / "dataset.json").write_text(text)
-    with pytest.raises(UserError, match=message):
-        reader.open_records(path)
 
 
 def test_what_is_more_than_the_bound_stays_on_disk(path):
@@ -386,57 +180,3 @@ def test_of_very_many_windows_the_order_is_a_function(path, monkeypatch, cache_b
     np.testing.assert_array_equal(rest, whole[65:80])
     part = stack(reader.windows(dataset, "train", T, 1, seed=1, shard=(5, 3)).take(30))
     np.testing.assert_array_equal(part, whole[3::5])
-
-
-def old_format(folder):
-    """The data set of `path` as version 1 wrote it: one recording's segment a shard, no index."""
-    parts = [("train", "a", 0, 0, 50), ("test", "a", 1, 50, 60), ("train", "b", 0, 0, 20)]
-    parts += [("train", "b", 1, 20, 40), ("test", "c", 0, 0, 9)]
-    shards = []
-    for split, name, segment, first, end in parts:
-        file = folder / f"{split}-{name}-{first:07}.tfrecord"
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for number in range(first, end):
-                values = {"height": 16, "width": 16, "channels": 1, "number": 100 * number}
-                features = {
-                    key: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-                    for key, value in values.items()
-                }
-                pixels = tf.train.BytesList(value=[DRIVES[name][number].tobytes()])
-                features["frame"] = tf.train.Feature(bytes_list=pixels)
-                example = tf.train.Example(features=tf.train.Features(feature=features))
-                writer.write(example.SerializeToString())
-        shards.append(
-            {
-                "file": file.name,
-                "split": split,
-                "clip": name,
-                "segment": segment,
-                "first_frame": first,
-                "frames": end - first,
-                "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-            }
-        )
-    index = {
-        "format": "lmvp_tf highway",
-        "version": 1,
-        "parameters": {"size": 16, "crop": "none", "channels": 1, "stride": 2, "fps": None},
-        "clips": [{"name": name, "fps": 12.5} for name in DRIVES],
-        "shards": shards,
-    }
-    (folder / "dataset.json").write_text(json.dumps(index))
-
-
-@pytest.mark.parametrize("cache_bytes", [2**30, 0])
-def test_data_sets_of_version_1_are_the_same(path, tmp_path, cache_bytes):
-    (tmp_path / "old").mkdir()
-    old_format(tmp_path / "old")
-    old = reader.open_records(tmp_path / "old", cache_bytes=cache_bytes)
-    new = reader.open_records(path)
-    assert (old.index.films.crop, old.index.films.stride) == ("none", 2)
-    for split in ("train", "test"):
-        assert windows_at(old, split) == windows_at(new, split)
-        first = [stack(reader.windows(part, split, T, 8, seed=1).take(3)) for part in (old, new)]
-        np.testing.assert_array_equal(*first)
-    if cache_bytes:
-        assert old.splits["train"].sha256 == new.splits["train"].sha256
