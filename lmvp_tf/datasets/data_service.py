@@ -56,7 +56,8 @@ def batches(
       UserError: the training data do not fit into memory.
     """
     draw = videos.in_graph(seed, batch_size, shard, hold=tf.constant)
-    numbers = tf.data.Dataset.counter(first_step)
+    # A range, which the dispatcher splits: of a counter every worker would count for itself.
+    numbers = tf.data.Dataset.range(first_step, tf.int64.max)
     made = numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
     return made.apply(
         tf.data.experimental.service.distribute(
