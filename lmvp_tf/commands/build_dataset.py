@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from absl import flags
 
+from lmvp_tf import runtime
 from lmvp_tf.commands import cli, film_flags
-from lmvp_tf.datasets.records import builder, splits
+from lmvp_tf.datasets.records import splits
 from lmvp_tf.datasets.records.beam import RUNNERS
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.film import Film
@@ -94,6 +95,9 @@ def build(defaults: Defaults) -> None:
         raise UserError("--beam is of --runner: give both or neither")
     crop = parse_crop(_CROP.value)
     size = parse_size(_SIZE.value or defaults.size) if _SIZE.value or defaults.size else None
+    runtime.import_tensorflow()
+    from lmvp_tf.datasets.records import builder
+
     films = builder.open_inputs(_INPUT.value)
     height, width = size or _size(films[0], crop)
     split = _SPLIT.value or defaults.split

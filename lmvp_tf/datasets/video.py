@@ -19,6 +19,7 @@ from lmvp_tf.datasets.recordings import Recordings, RecordingsSettings, how_read
 from lmvp_tf.datasets.records import index, reader
 from lmvp_tf.datasets.records.frames import Disk
 from lmvp_tf.datasets.records.index import Index
+from lmvp_tf.datasets.records.splits import SPLITS
 from lmvp_tf.datasets.records.tfrecords import BadRecord
 from lmvp_tf.errors import UserError
 from lmvp_tf.models.registry import model_class
@@ -135,7 +136,7 @@ def _frames_from(data: Any, found: Index, given: Collection[str]) -> Any:
 
 def _usual_length(found: Index) -> int:
     """A number of frames in a row that most of the frames allow, and every split."""
-    lengths = {split: found.segment_lengths(split) for split in index.SPLITS}
+    lengths = {split: found.segment_lengths(split) for split in SPLITS}
     main = lengths["train"] if len(lengths["train"]) else lengths["test"]
     if not len(main):
         raise UserError(f"{found.path}: has no frames")
@@ -172,7 +173,7 @@ def _motion(data: Any) -> int | None:
     if min(data.height, data.width) < motion.BLOCK:
         return None
     records = reader.open_records(data.path, data.skip_corrupt, cache_bytes=0)
-    for split in index.SPLITS:
+    for split in SPLITS:
         pairs = reader.window_index(records, split, 2, frame_stride=data.frame_stride)
         if len(pairs):
             break

@@ -13,7 +13,6 @@ from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.datasets.registry import dataset_class
 from lmvp_tf.errors import UserError
 from lmvp_tf.settings import flatten
-from lmvp_tf.training import claim
 
 if TYPE_CHECKING:
     from lmvp_tf.distribution import Distribution
@@ -98,6 +97,8 @@ def _are_other_data(
     """Whether the data are others than the run's, and not the same ones in another place."""
     if setting.dataset != config.dataset:
         return True
+    from lmvp_tf.training import claim  # here: it brings TensorFlow, which --help has no need of
+
     changed = [name for name, _ in _changed(config, setting)]
     if changed != ["path"]:
         return bool(changed)

@@ -20,7 +20,7 @@ from PIL import Image
 
 from lmvp_tf import files
 from lmvp_tf.datasets.records import beam, contact_sheet, index, segments, splits, spool
-from lmvp_tf.datasets.records.index import SPLITS
+from lmvp_tf.datasets.records.splits import SPLITS
 from lmvp_tf.datasets.records.tfrecords import SplitWriter
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.film import Film, shown

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lmvp_tf.datasets.records import tfrecords
+from lmvp_tf.datasets.records.splits import SPLITS
 from lmvp_tf.datasets.records.tfrecords import Few, FileName, Run, Shape, Shard, SplitName
 from lmvp_tf.errors import UserError, one_line
 from lmvp_tf.films.options import LARGEST, FrameOptions
@@ -25,7 +26,6 @@ from lmvp_tf.readers import SHA256, Count, read_json, reading
 FILE = "dataset.json"
 FORMAT = "lmvp_tf video"
 VERSION = 1
-SPLITS = ("train", "validation", "test")
 _OLD_FORMAT, _OLD_VERSION = "lmvp_tf highway", 1
 
 

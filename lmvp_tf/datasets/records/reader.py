@@ -22,7 +22,8 @@ from absl import logging
 from lmvp_tf.datasets.pipeline import prepare_ahead, variable
 from lmvp_tf.datasets.records import index as dataset_index
 from lmvp_tf.datasets.records.frames import Disk, Memory, Stretches
-from lmvp_tf.datasets.records.index import SPLITS, Index
+from lmvp_tf.datasets.records.index import Index
+from lmvp_tf.datasets.records.splits import SPLITS
 from lmvp_tf.datasets.records.tfrecords import BadRecord
 from lmvp_tf.errors import RunError, UserError
 

@@ -10,10 +10,9 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from lmvp_tf.datasets.records.index import SPLITS
+from lmvp_tf.datasets.records.splits import SPLITS, UNUSED
 from lmvp_tf.films.picture import luminance
 
-UNUSED = -1  # the split of a frame that no split has
 _FROZEN = 5  # so many repeats in a row are a frozen picture, fewer are slow motion
 # A cut is a change of at least _CUT_CHANGE that also exceeds _CUT_RATIO times the largest of the
 # _CUT_NEIGHBOURS changes on its calmer side. On 12.5 and 25 frames a second of real driving this

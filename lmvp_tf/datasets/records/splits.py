@@ -10,10 +10,10 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from lmvp_tf.datasets.records.index import SPLITS
-from lmvp_tf.datasets.records.segments import UNUSED
 from lmvp_tf.errors import UserError
 
+SPLITS = ("train", "validation", "test")
+UNUSED = -1  # the split of a frame that no split has
 PAPER_FRAMES = (16_000, 4_000)  # train, test
 SPLIT_SYNTAX = (
     "paper | fraction:0.8 (of each clip's frames) | clips:0.8 (of whole clips) | "
