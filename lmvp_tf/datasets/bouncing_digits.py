@@ -290,7 +290,6 @@ def dataset(
             digits, number_seed, batch_size, num_frames, size, num_digits, tinted, shard
         )
 
-    @tf.autograph.experimental.do_not_convert  # which takes seconds
     def batch(number: tf.Tensor) -> tf.Tensor:
         return compiled(digits, batch_seed(seed, split, number))
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets import bouncing_digits, mnist, moving_mnist_test_set
 from lmvp_tf.datasets.base import Dataset, DataSettings
-from lmvp_tf.datasets.pipeline import variable
+from lmvp_tf.datasets.pipeline import mapped, variable
 from lmvp_tf.errors import UserError
 from lmvp_tf.presets import moving_mnist as presets
 from lmvp_tf.settings import setting
@@ -126,7 +126,7 @@ class MovingMNIST(Dataset):
             batches = moving_mnist_test_set.official(
                 self.settings.test_file, num_sequences, batch_size
             )
-            return batches.map(lambda video: video[:, : self.settings.num_frames])
+            return mapped(batches, lambda video: video[:, : self.settings.num_frames])
         return moving_mnist_test_set.generated(
             self.digits.test, num_sequences, batch_size, **self._format()
         )

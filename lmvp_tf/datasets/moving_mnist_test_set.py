@@ -60,7 +60,6 @@ def generated(
     bouncing_digits.check_batch_size(batch_size)
     digits = tf.constant(digits)
 
-    @tf.autograph.experimental.do_not_convert
     def batch(drawn: Draw, tints: tf.Tensor) -> tf.Tensor:
         return bouncing_digits.sequences(digits, drawn, num_frames, size, tints if tinted else None)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets import augmentation
 from lmvp_tf.datasets.base import Dataset, DataSettings
-from lmvp_tf.datasets.pipeline import variable
+from lmvp_tf.datasets.pipeline import mapped, variable
 from lmvp_tf.datasets.records import index, reader
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.options import FrameOptions, parse_crop
@@ -131,8 +131,9 @@ class Recordings(Dataset):
             shard=shard,
         )
         numbers = tf.data.Dataset.counter(first_step)
-        return tf.data.Dataset.zip(numbers, batches).map(
-            lambda number, video: augmentation.augmented(video, settings, seed, number, shard)
+        return mapped(
+            tf.data.Dataset.zip(numbers, batches),
+            lambda number, video: augmentation.augmented(video, settings, seed, number, shard),
         )
 
     def in_graph(
@@ -209,8 +210,9 @@ class Recordings(Dataset):
     def _fitted(self, split: str, batch_size: int, stride: int = 1) -> tf.data.Dataset:
         """Windows of whole frames, as they are evaluated."""
         settings = self.settings
-        return self._windows(split, batch_size, stride).map(
-            lambda video: augmentation.fit(video, settings.height, settings.width)
+        return mapped(
+            self._windows(split, batch_size, stride),
+            lambda video: augmentation.fit(video, settings.height, settings.width),
         )
 
     def _windows(

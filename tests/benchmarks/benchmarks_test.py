@@ -92,7 +92,7 @@ def test_the_usual_filter_equals_the_published_sum():
 def test_a_steps_convolutions_are_found_without_those_that_nothing_needs():
     kernel = tf.Variable(tf.ones((3, 3, 1, 2)))
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(video):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.nn.conv2d(video, kernel, 2, "SAME") ** 2)

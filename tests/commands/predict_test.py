@@ -27,7 +27,7 @@ def save_model(folder, *frame_shape):
     """
     spec = tf.TensorSpec((None, 3, *frame_shape), tf.float32, "frames")
 
-    @tf.function(input_signature=[spec])
+    @tf.function(input_signature=[spec], autograph=False)
     def serve(frames):
         return {"predictions": frames[:, -1:] * tf.reshape([0.5, 0.25], (2, 1, 1, 1))}
 

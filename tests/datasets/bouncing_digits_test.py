@@ -133,7 +133,7 @@ def test_in_colour_the_same_digits_move_each_in_its_hue(digits):
         expected[b] = np.maximum(expected[b], tinted)
     videos = mm.moving_mnist(digits, SEED, 20, 4, 40, 2, tinted=True)
     np.testing.assert_array_equal(np.rint(videos.numpy() * 255), expected)
-    compiled = tf.function(mm.moving_mnist, jit_compile=True)(
+    compiled = tf.function(mm.moving_mnist, jit_compile=True, autograph=False)(
         tf.constant(digits), SEED, 20, 4, 40, 2, tinted=True
     )
     np.testing.assert_array_equal(compiled, videos)
@@ -180,8 +180,10 @@ def test_eager_graph_xla_and_dataset_agree_bit_for_bit(digits):
 
     variable = tf.Variable(digits)
     eager = generate(SEED).numpy()
-    np.testing.assert_array_equal(tf.function(generate)(SEED), eager)
-    np.testing.assert_array_equal(tf.function(generate, jit_compile=True)(SEED), eager)
+    np.testing.assert_array_equal(tf.function(generate, autograph=False)(SEED), eager)
+    np.testing.assert_array_equal(
+        tf.function(generate, jit_compile=True, autograph=False)(SEED), eager
+    )
     seeds = tf.data.Dataset.from_tensors(SEED)
     mapped = seeds.map(lambda seed: mm.moving_mnist(tf.constant(digits), seed, 8))
     np.testing.assert_array_equal(take(mapped, 1)[0], eager)

@@ -216,7 +216,7 @@ def test_damage_is_refused_or_left_out_as_the_config_says(path):
 )
 def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, changes):
     videos = open_dataset(data_config(path, **changes))
-    draw = tf.function(videos.in_graph(3, 8), jit_compile=True)
+    draw = tf.function(videos.in_graph(3, 8), jit_compile=True, autograph=False)
     for number, batch in enumerate(videos.train(3, 8).take(9)):  # 55 windows: into a second epoch
         np.testing.assert_allclose(draw(tf.constant(number, tf.int64)), batch, atol=1e-5)
 
@@ -224,7 +224,7 @@ def test_batches_drawn_inside_a_compiled_step_are_those_of_the_stream(path, chan
 def test_moving_mnist_drawn_inside_a_compiled_step_is_that_of_the_stream(digits_file):
     config = configs.replace(configs.create(), {"data.path": str(digits_file)})
     videos = open_dataset(config)
-    draw = tf.function(videos.in_graph(3, 2), jit_compile=True)
+    draw = tf.function(videos.in_graph(3, 2), jit_compile=True, autograph=False)
     for number, batch in enumerate(videos.train(3, 2).take(3)):
         np.testing.assert_array_equal(draw(tf.constant(number, tf.int64)), batch)
 

@@ -128,8 +128,8 @@ def test_eager_graph_and_compiled_agree():
         return (out, *tape.gradient(out, (frame, logits), upstream))
 
     eager = step(frame, logits)
-    graph = tf.function(step)(frame, logits)
-    compiled = tf.function(step, jit_compile=True)(frame, logits)
+    graph = tf.function(step, autograph=False)(frame, logits)
+    compiled = tf.function(step, jit_compile=True, autograph=False)(frame, logits)
     for a, b, c in zip(eager, graph, compiled, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
         np.testing.assert_allclose(a, c, atol=1e-6)
@@ -155,7 +155,8 @@ def test_batch_may_be_dynamic(function):
             tf.TensorSpec([None, 6, 7, 2]),
             tf.TensorSpec([25, None, 6, 7]),
             tf.TensorSpec([None, 6, 7, 2]),
-        ]
+        ],
+        autograph=False,
     )
     def step(frame, logits, upstream):
         with tf.GradientTape() as tape:
@@ -209,7 +210,7 @@ def test_flow_is_the_mean_offset():
 
 def test_reference_converts_to_tflite_builtins():
     frame, logits, _ = inputs(5, (1, 8, 9, 2))
-    traced = tf.function(adaptive_filter_reference).get_concrete_function(
+    traced = tf.function(adaptive_filter_reference, autograph=False).get_concrete_function(
         tf.TensorSpec(frame.shape, name="frame"), tf.TensorSpec(logits.shape, name="logits")
     )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())

@@ -87,7 +87,9 @@ def test_without_backprop_no_gradient_reaches_an_earlier_prediction(model, tiny_
 
 def test_eager_equals_tf_function_with_a_dynamic_batch(model, tiny_video):
     traced = tf.function(
-        lambda x: model(x, num_predicted=3), input_signature=[tf.TensorSpec((None, 4, 32, 32, 1))]
+        lambda x: model(x, num_predicted=3),
+        input_signature=[tf.TensorSpec((None, 4, 32, 32, 1))],
+        autograph=False,
     )
     inputs = tf.constant(tiny_video[:, :4])
     np.testing.assert_allclose(traced(inputs), model(inputs, num_predicted=3), atol=1e-6)

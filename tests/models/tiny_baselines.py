@@ -1,7 +1,5 @@
 """Baselines small enough to be built in a test."""
 
-import dataclasses
-
 import keras
 
 from lmvp_tf import configs
@@ -18,9 +16,9 @@ TINY = {
 }
 
 
-def tiny(name, **changes):
+def tiny(name, dataset="moving_mnist", **changes):
     """The config of a small baseline on videos of 7 frames of 32x32 pixels."""
-    config = dataclasses.replace(configs.create(model=name))
+    config = configs.create(dataset, model=name)
     values = {"data.size": 32, "data.num_frames": T, "data.num_inputs": T0}
     return configs.validate(configs.replace(config, values | TINY[name] | changes))
 

@@ -54,7 +54,9 @@ class Fade(tf.Module):
         self.half = tf.Variable(0.5)
         name_in, name_out = names
 
-        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=name_in)])
+        @tf.function(
+            input_signature=[tf.TensorSpec(shape, tf.float32, name=name_in)], autograph=False
+        )
         def serve(frames):
             predictions = [frames[:, -1] * self.half]
             for _ in range(horizon - 1):
@@ -276,7 +278,9 @@ def test_tflite_files_of_another_kind_are_refused(tmp_path):
     pytest.importorskip("ai_edge_litert")
 
     class Two(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 1)), tf.TensorSpec((1, 2))])
+        @tf.function(
+            input_signature=[tf.TensorSpec((1, 16, 16, 1)), tf.TensorSpec((1, 2))], autograph=False
+        )
         def serve(self, frame, state):
             return frame + 1, state + 1
 

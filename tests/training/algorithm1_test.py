@@ -84,7 +84,9 @@ def test_pretraining_lowers_the_loss_of_the_network_that_learns(
     rates = {path: 3e-3 if name == network else 0.0 for name, path in LEARNING_RATES.items()}
     config = configs.replace(tiny_config, rates)
     state = make_state(config)
-    pretrain = tf.function(state.procedure.steps(state.model, state.optimizers)["pretrain"])
+    pretrain = tf.function(
+        state.procedure.steps(state.model, state.optimizers)["pretrain"], autograph=False
+    )
     reports = [pretrain(tf.constant(tiny_video)) for _ in range(20)]
     assert reports[-1][loss] < reports[0][loss]
 

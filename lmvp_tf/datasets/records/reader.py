@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from absl import logging
 
-from lmvp_tf.datasets.pipeline import prepare_ahead, variable
+from lmvp_tf.datasets.pipeline import mapped, prepare_ahead, variable
 from lmvp_tf.datasets.records import index as dataset_index
 from lmvp_tf.datasets.records.frames import Disk, Memory, Stretches
 from lmvp_tf.datasets.records.index import Index
@@ -196,8 +196,9 @@ def windows(
         numbers = tf.data.Dataset.range(first, len(found), workers).batch(batch_size)
     else:
         order = _shuffled(len(found), seed, first_step * workers * batch_size)
-        numbers = order.batch(workers * batch_size).map(
-            lambda batch: batch[worker * batch_size : (worker + 1) * batch_size]
+        numbers = mapped(
+            order.batch(workers * batch_size),
+            lambda batch: batch[worker * batch_size : (worker + 1) * batch_size],
         )
     part = records.splits[split]
     if isinstance(part, Disk):
@@ -316,11 +317,11 @@ def _shuffled(count: int, seed: int, first: int) -> tf.data.Dataset:
     """The numbers 0 to count - 1 without end, each epoch in another order, from the first-th on."""
     if count > _LISTED:
         places = tf.data.Dataset.counter(first)
-        return places.map(lambda place: _shuffled_place(count, seed, place))
-    epochs = tf.data.Dataset.counter(first // count).flat_map(
-        lambda number: tf.data.Dataset.from_tensor_slices(_order(count, seed, number))
+        return mapped(places, lambda place: _shuffled_place(count, seed, place))
+    orders = mapped(
+        tf.data.Dataset.counter(first // count), lambda number: _order(count, seed, number)
     )
-    return epochs.skip(first % count)
+    return orders.unbatch().skip(first % count)
 
 
 def _order(count: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:

@@ -68,7 +68,7 @@ def test_systems_are_measured_against_the_frames_after_the_inputs():
 
 
 def test_a_smaller_last_batch_does_not_trace_a_system_again():
-    @tf.function
+    @tf.function(autograph=False)
     def system(inputs, num_predicted):
         return tf.repeat(inputs[:, -1:], num_predicted, axis=1)
 
