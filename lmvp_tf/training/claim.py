@@ -72,6 +72,12 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
     if videos and _data_file(workdir).exists():
         data = read_data(workdir)
         if data.fingerprint != videos.fingerprint:
+            if data.source == videos.source:
+                raise UserError(
+                    f"{workdir} was trained on other data than {data.source} holds now: it was "
+                    "built anew since, or data.cache_mib keeps in memory now what was read from "
+                    "disk, or the other way round; give both as before, or another --workdir"
+                )
             raise UserError(
                 f"{workdir} was trained on other data ({data.source}) than what is found now "
                 f"({videos.source}); give the same data, or another --workdir"

@@ -10,6 +10,7 @@ from lmvp_tf.files import write_json
 from lmvp_tf.training import claim
 
 VIDEOS = types.SimpleNamespace(source="ours", fingerprint="1")
+REBUILT_VIDEOS = types.SimpleNamespace(source="ours", fingerprint="3")
 OTHER_VIDEOS = types.SimpleNamespace(source="theirs", fingerprint="2")
 
 
@@ -34,6 +35,8 @@ def test_a_workdir_with_a_checkpoint_is_its_runs_readable_or_not(tiny_config, ot
         claim.write(other, tmp_path, VIDEOS, 0)
     with pytest.raises(UserError, match=r"trained on other data \(ours\) than .*\(theirs\)"):
         claim.write(tiny_config, tmp_path, OTHER_VIDEOS, 0)
+    with pytest.raises(UserError, match="other data than ours holds now: .* data.cache_mib"):
+        claim.write(tiny_config, tmp_path, REBUILT_VIDEOS, 0)
     assert before == {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
     claim.write(tiny_config, tmp_path, VIDEOS, 0)
 
