@@ -102,7 +102,7 @@ class Recordings(Dataset):
         self.validation_size = len(self._index("validation"))
         self.overlap = (settings.num_frames - 1) * settings.frame_stride + 1
         num_windows = len(self._index("train", settings.window_stride))
-        self.has_training = num_windows > 0
+        self.has_training = num_windows > 0 and self._crops_are_large_enough
         self.source = (
             f"{settings.path}: {num_windows} training windows of {settings.num_frames} frames, "
             f"{self.test_size} test windows"
@@ -121,6 +121,7 @@ class Recordings(Dataset):
     def train(
         self, seed: int, batch_size: int, first_step: int = 0, shard: tuple[int, int] = (1, 0)
     ) -> tf.data.Dataset:
+        self._check_crop()
         settings = self.settings
         batches = self._windows(
             "train",
@@ -143,6 +144,7 @@ class Recordings(Dataset):
         shard: tuple[int, int] = (1, 0),
         hold: Callable[..., Any] | None = None,
     ) -> Callable[[tf.Tensor], tf.Tensor]:
+        self._check_crop()
         settings = self.settings
         draw = reader.windows_in_graph(
             self.records,
@@ -189,23 +191,38 @@ class Recordings(Dataset):
     def _check_frames(self) -> None:
         settings, path = self.settings, self.settings.path
         height, width, channels = self.records.index.shape
-        high, wide = augmentation.largest_part(height, width, (settings.height, settings.width))
-        largest = min(high * height / settings.height, wide * width / settings.width)
-        if channels != settings.channels or largest < 1 - 1e-9:
+        if channels != settings.channels or self._reduction < 1 - 1e-9:
             color = "grey" if settings.channels == 1 else "rgb"
             raise UserError(
                 f"{path} has frames of {height}x{width} pixels and {channels} channels, the config "
-                f"wants {settings.height}x{settings.width} and {settings.channels}: give "
-                f"--set data.height={height} --set data.width={width} "
-                f"--set data.channels={channels}, or build it with "
-                f"--size={settings.height}x{settings.width} --color={color}"
+                f"wants {settings.height}x{settings.width} and {settings.channels}: build it with "
+                f"--size={settings.height}x{settings.width} --color={color}, or train on what it "
+                f"has: --set data.height={height} --set data.width={width} "
+                f"--set data.channels={channels}"
             )
-        if settings.crop * largest < 1 - 1e-9:
+
+    def _check_crop(self) -> None:
+        """Training windows are cropped, which what is only tested on has no need to bear."""
+        settings, path = self.settings, self.settings.path
+        height, width, _ = self.records.index.shape
+        if not self._crops_are_large_enough:
             raise UserError(
                 f"data.crop={settings.crop:g} of {path}'s {height}x{width} pixels is less than a "
                 f"frame's {settings.height}x{settings.width} (data.height, data.width): give "
-                f"--set data.crop={1 / largest:g}, or build it with a larger --size"
+                f"--set data.crop={1 / self._reduction:g}, or build it with a larger --size"
             )
+
+    @property
+    def _crops_are_large_enough(self) -> bool:
+        return self.settings.crop * self._reduction >= 1 - 1e-9
+
+    @property
+    def _reduction(self) -> float:
+        """How many pixels of a recording, along a side, become one of a frame."""
+        settings = self.settings
+        height, width, _ = self.records.index.shape
+        high, wide = augmentation.largest_part(height, width, (settings.height, settings.width))
+        return float(min(high * height / settings.height, wide * width / settings.width))
 
     def _fitted(self, split: str, batch_size: int, stride: int = 1) -> tf.data.Dataset:
         """Windows of whole frames, as they are evaluated."""

@@ -169,10 +169,16 @@ def test_frames_larger_than_the_config_wants_are_averaged(path):
 
 
 def test_frames_or_squares_with_too_few_pixels_are_refused(path):
-    with pytest.raises(UserError, match=r"16x16 pixels.*wants 32.*or build it with --size=32x32"):
+    with pytest.raises(UserError, match=r"16x16 pixels.*wants 32.*: build it with --size=32x32"):
         open_dataset(data_config(path, size=32))
-    with pytest.raises(UserError, match=r"crop=0.4 of .*16x16 pixels.* 8x8.*data.crop=0.5, or"):
-        open_dataset(data_config(path, size=8, crop=0.4))
+    videos = open_dataset(data_config(path, size=8, crop=0.4))
+    message = r"crop=0.4 of .*16x16 pixels.* 8x8.*data.crop=0.5, or"
+    with pytest.raises(UserError, match=message):
+        videos.train(0, 3)
+    with pytest.raises(UserError, match=message):
+        videos.in_graph(0, 3)
+    assert next(iter(videos.test())).shape[2:] == (8, 8, 1)  # whole frames
+    assert not videos.has_training
 
 
 def test_examples_are_spread_over_the_test_windows(path):
