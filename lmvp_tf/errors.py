@@ -49,10 +49,13 @@ def printable(text: str) -> str:
 
 
 def one_line(value: object) -> str:
-    """What somebody else wrote, or an error of a library, for a message: one line, not too long."""
+    """What somebody else wrote, or an error of a library, for a message: one line, not too long.
+
+    A long one loses its middle: paths come first, and the reason last.
+    """
     try:
         text = printable(" ".join(str(value).split()))
     except ValueError:  # Python writes out no number of more than 4,300 digits
         return "a number of thousands of digits"
     text = text or type(value).__name__
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-100:]}"
