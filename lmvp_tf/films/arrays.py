@@ -191,10 +191,12 @@ def open_npz(path: pathlib.Path, name: str) -> list[Film]:
         zipfile.ZipFile(packed) as archive,
     ):
         names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if not names:
+            raise UserError(f"{shown(file)}: holds no array")
         if key not in names and (key or len(names) != 1):
             raise UserError(
-                f"{shown(file)}: holds the arrays {one_line(', '.join(names)) or 'none'}: name "
-                f"one, as {shown(file)}:{names[0] if names else 'frames'}"
+                f"{shown(file)}: holds the arrays {one_line(', '.join(names))}: name "
+                f"one, as {shown(file)}:{names[0]}"
             )
         member_name = archive.namelist()[names.index(key) if key else 0]
         with readers.open_member(archive, member_name) as member:

@@ -136,6 +136,9 @@ def test_npz_holds_one_array_or_a_named_one(tmp_path, save):
         frames(*arrays.open_npz(tmp_path / "one.npz", "one")),
         LEVELS,
     )
+    save(tmp_path / "none.npz")
+    with pytest.raises(UserError, match=r"none\.npz: holds no array"):
+        arrays.open_npz(tmp_path / "none.npz", "none")
     save(tmp_path / "two.npz", x=LEVELS, y=LEVELS[::-1])
     with pytest.raises(UserError, match=r"holds the arrays x, y: name one, as .*two\.npz:x"):
         arrays.open_npz(tmp_path / "two.npz", "two")
