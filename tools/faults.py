@@ -10,6 +10,8 @@ for themselves. After each, what lies there has to be of one piece. Then the sam
 its end: weights, slots of Adam, log and files have to be those of a run that nobody touched, and
 nothing else may have stayed. Operations are the same at every call, and moments as far as clocks
 allow. Each program is a fork of this process, which has imported TensorFlow and computed nothing.
+All compute by two threads: by how many sums are cut decides how they are rounded, and TensorFlow
+takes as many as there are cores for the process at that moment.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import os
 import pathlib
 import random
 import shutil
@@ -282,6 +285,7 @@ def main() -> int:
     subjects = [SUBJECTS[name] for name in options.only.split(",")]
     from lmvp_tf import runtime
 
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "2"
     runtime.prepare()
     runtime.import_tensorflow()
     for module in ("evaluation.evaluate.workdir", "export.published", "training.loop"):

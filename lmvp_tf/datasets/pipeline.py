@@ -33,6 +33,11 @@ def mapped(
     return elements.map(function, num_parallel_calls=parallel)
 
 
+def counter(first: int) -> tf.data.Dataset:
+    """first, first + 1, and so on, int64. The graph of tf.data's own counter is never freed."""
+    return tf.data.Dataset.range(first, tf.int64.max)
+
+
 def variable(value: Any, name: str) -> tf.Variable:
     """What keeps the data of a compiled step: a constant would become part of its program."""
     return tf.Variable(value, trainable=False, name=name)

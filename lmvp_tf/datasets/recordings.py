@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lmvp_tf.datasets import augmentation
 from lmvp_tf.datasets.base import Dataset, DataSettings
-from lmvp_tf.datasets.pipeline import mapped, variable
+from lmvp_tf.datasets.pipeline import counter, mapped, variable
 from lmvp_tf.datasets.records import index, reader
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.options import FrameOptions, parse_crop
@@ -131,7 +131,7 @@ class Recordings(Dataset):
             first_step=first_step,
             shard=shard,
         )
-        numbers = tf.data.Dataset.counter(first_step)
+        numbers = counter(first_step)
         return mapped(
             tf.data.Dataset.zip(numbers, batches),
             lambda number, video: augmentation.augmented(video, settings, seed, number, shard),

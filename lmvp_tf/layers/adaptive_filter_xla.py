@@ -19,10 +19,11 @@ from collections.abc import Callable
 import tensorflow as tf
 from keras import ops
 
+from lmvp_tf.layers.own_gradient import own_gradient
 from lmvp_tf.layers.taps import kernel_size_of, sum_dtype
 
 
-@tf.custom_gradient
+@own_gradient
 def filter_with_gradient(
     frame: tf.Tensor, logits: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:

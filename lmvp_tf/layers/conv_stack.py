@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -112,9 +113,16 @@ def leaky_relu(x: KerasTensor, negative_slope: float = 0.2) -> KerasTensor:
     """
     if keras.backend.backend() != "tensorflow":
         return ops.leaky_relu(x, negative_slope)
+    return _activation(negative_slope)(x)
+
+
+@functools.cache
+def _activation(negative_slope: float) -> Callable[[KerasTensor], KerasTensor]:
     import tensorflow as tf
 
-    @tf.custom_gradient
+    from lmvp_tf.layers.own_gradient import own_gradient
+
+    @own_gradient
     def activated(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         y = ops.leaky_relu(x, negative_slope)
 
@@ -123,7 +131,7 @@ def leaky_relu(x: KerasTensor, negative_slope: float = 0.2) -> KerasTensor:
 
         return y, gradient
 
-    return activated(x)
+    return activated
 
 
 def convolve_doubled(maps: KerasTensor, kernel: KerasTensor) -> KerasTensor:

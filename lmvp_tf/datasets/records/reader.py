@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from absl import logging
 
-from lmvp_tf.datasets.pipeline import mapped, prepare_ahead, variable
+from lmvp_tf.datasets.pipeline import counter, mapped, prepare_ahead, variable
 from lmvp_tf.datasets.records import index as dataset_index
 from lmvp_tf.datasets.records.frames import Disk, Memory, Stretches
 from lmvp_tf.datasets.records.index import Index
@@ -316,11 +316,9 @@ def _read_windows(
 def _shuffled(count: int, seed: int, first: int) -> tf.data.Dataset:
     """The numbers 0 to count - 1 without end, each epoch in another order, from the first-th on."""
     if count > _LISTED:
-        places = tf.data.Dataset.counter(first)
+        places = counter(first)
         return mapped(places, lambda place: _shuffled_place(count, seed, place))
-    orders = mapped(
-        tf.data.Dataset.counter(first // count), lambda number: _order(count, seed, number)
-    )
+    orders = mapped(counter(first // count), lambda number: _order(count, seed, number))
     return orders.unbatch().skip(first % count)
 
 
