@@ -1,10 +1,13 @@
-"""Ctrl-C and SIGTERM: which of them has asked this process to stop."""
+"""Ctrl-C, SIGTERM, and SIGHUP of a terminal that goes: which has asked this process to stop."""
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+SIGNALS = tuple(n for n in (signal.SIGINT, signal.SIGTERM, _HANGUP) if n is not None)
 
 _received: list[int] = []
 
@@ -12,6 +15,17 @@ _received: list[int] = []
 def note(number: int) -> None:
     """Keeps that a signal has come."""
     _received.append(number)
+    if number == _HANGUP:
+        _leave_terminal()
+
+
+def _leave_terminal() -> None:
+    """Lets what is printed from now on go nowhere: to a terminal that is gone it would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        if stat.S_ISCHR(os.fstat(output).st_mode):
+            os.dup2(nowhere, output)
+    os.close(nowhere)
 
 
 def forget() -> None:
@@ -25,5 +39,5 @@ def was_asked() -> bool:
 
 
 def exit_code() -> int:
-    """What a shell makes of the first one, 130 or 143; 143 where another worker was sent it."""
+    """What a shell makes of the first one, 130, 143 or 129; 143 where another worker was sent it."""
     return 128 + (_received[0] if _received else signal.SIGTERM)

@@ -22,8 +22,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main(argv)` as an absl program.
 
     Exit codes: 0; 2 for what the user gave (UserError, a bad flag); 1 for what failed in mid-run
-    (RunError); 130 for Ctrl-C and 143 for SIGTERM, which Slurm, Kubernetes and Kubeflow (from 128
-    on) start again, and so for a distributed run that has lost a worker.
+    (RunError); 130 for Ctrl-C, 129 for a terminal that is closed, and 143 for SIGTERM, which Slurm,
+    Kubernetes and Kubeflow (from 128 on) start again, and so for a distributed run that has lost a
+    worker.
     Either error is one line on stderr; `--verbosity=1` or more shows where it came from. After a
     signal nothing half written stays; a second one ends the program at once.
     """

@@ -12,16 +12,16 @@ import math
 import os
 import pathlib
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, cast
 
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.films import ffmpeg_process
+from lmvp_tf.films.ffmpeg_process import Ffmpeg
 from lmvp_tf.films.film import shown
 from lmvp_tf.films.limits import LIMITS
 from lmvp_tf.readers import check_regular
@@ -83,7 +83,7 @@ def probe(path: pathlib.Path) -> Stream:
     """Decodes the first picture and goes through the packets without decoding them.
 
     Raises:
-      UserError: ffmpeg cannot read the file, or there are no pictures in it.
+      UserError: ffmpeg cannot read the file, or hangs at it, or there are no pictures in it.
     """
     try:
         check_regular(path)
@@ -94,24 +94,23 @@ def probe(path: pathlib.Path) -> Stream:
     first = ["-frames:v", "1", "-vf", "showinfo=checksum=0", "-f", "null", "-"]
     packets = ["-c", "copy", "-copyinkf", "-f", "framecrc", "-"]
     command = [*_command(path, "-v", "level+info"), *packets, "-map", "0:V:0", *first]
-    done = subprocess.run(command, capture_output=True)
-    log = done.stderr.decode(errors="replace")
+    listed, log = ffmpeg_process.output(path, command)
     picture = re.search(
         r"\bn: *0 pts: *(?P<pts>-?\d+|NOPTS) .*?\bfmt:(?P<fmt>\w+) .*?\bsar:(?P<sar>\d+/\d+) "
         r"s:(?P<width>\d+)x(?P<height>\d+) ",
         log,
     )
     stream = re.search(r"Stream #0:\d+.*: Video: (?P<codec>\w+)(?P<rest>.*)", log)
-    tick = re.search(rb"#tb 0: (\d+/\d+)", done.stdout)
+    tick = re.search(rb"#tb 0: (\d+/\d+)", listed)
     if not (picture and stream and tick) or "Input #0, tty," in log:
         raise UserError(f"{shown(path)}: not a film that ffmpeg can read ({_reason(log)})")
     LIMITS.check_size(path, int(picture["width"]), int(picture["height"]))
-    stamps = _stamps(done.stdout)
+    stamps = _stamps(listed)
     known = picture["pts"] != "NOPTS" and not np.any(stamps == _UNKNOWN)
     if _TIME_GOES_BACK.search(log):  # joined byte by byte, its time begins again in the middle
         known = False
         anew = [*_command(path), "-bsf:v", "setts=pts=N:dts=N", *packets]
-        stamps = _stamps(subprocess.run(anew, capture_output=True).stdout)
+        stamps = _stamps(ffmpeg_process.output(path, anew)[0])
     fps = re.search(r"\b([\d.]+(?:k)?) fps", stream["rest"])
     transfer = re.search(r"\bcolor_trc:(\S+)", log)
     return Stream(
@@ -175,44 +174,41 @@ def decode(
 
     Yields:
       (time stamp, uint8 [H, W, 3]) of each frame.
+
+    Raises:
+      UserError: ffmpeg hangs.
     """
     options = ["-c:v", decoder] if decoder else []
     if seek is not None:
         options += ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{seek:.6f}"]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        stamps, log = pathlib.Path(folder) / "stamps", pathlib.Path(folder) / "log"
+        stamps = pathlib.Path(folder) / "stamps"
         command = _command(path, "-v", "level+error", "-max_error_rate", "1", *options)
         command += ["-vf", f"{filters},format=rgb24", "-fps_mode", "passthrough"]
         command += ["-enc_time_base", f"{tick.numerator}:{tick.denominator}"]
         command += ["-stats_enc_pre", str(stamps), "-stats_enc_pre_fmt", "{pts}"]
         command += ["-f", "rawvideo", "-"]
-        with (
-            log.open("wb") as errors,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
-        ):
-            try:
-                yield from _frames(cast(IO[bytes], process.stdout), stamps, (*size, 3))
-                process.wait()
-            finally:
-                process.kill()  # the reader may have seen enough
-        complaints = log.read_text(errors="replace")
-        complaints = "\n".join(x for x in complaints.split("\n") if not _TIME_GOES_BACK.search(x))
+        with ffmpeg_process.running(path, command) as process:
+            yield from _frames(process, stamps, (*size, 3))
+            process.wait()
+            lines = [x for x in process.log.split("\n") if not _TIME_GOES_BACK.search(x)]
+        complaints = "\n".join(lines)
         if process.returncode or complaints.strip():
             complain(_reason(complaints))
 
 
 def _frames(
-    pipe: IO[bytes], stamps: pathlib.Path, shape: tuple[int, int, int]
+    process: Ffmpeg, stamps: pathlib.Path, shape: tuple[int, int, int]
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     """ffmpeg writes a frame's time stamp to a file before the frame goes into the pipe."""
     size = math.prod(shape)
-    data = pipe.read(size)
+    data = process.read(size)
     if len(data) < size:
         return
     with stamps.open() as lines:
         while len(data) == size:
             yield int(next(lines)), np.frombuffer(data, np.uint8).reshape(shape)
-            data = pipe.read(size)
+            data = process.read(size)
 
 
 def _reason(log: str) -> str:

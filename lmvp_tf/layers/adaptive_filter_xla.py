@@ -14,8 +14,6 @@ so that the innermost loop runs along a row of pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 from keras import ops
 
@@ -23,25 +21,29 @@ from lmvp_tf.layers.own_gradient import own_gradient
 from lmvp_tf.layers.taps import kernel_size_of, sum_dtype
 
 
-@own_gradient
-def filter_with_gradient(
-    frame: tf.Tensor, logits: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """`adaptive_filter` on the TensorFlow backend."""
+def _filter(frame: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, ...]:
     # A tape that is recording must not look into the compiled functions: XLA cannot hand out what
     # it would want to keep of their loops. The gradient below is all there is.
     frame, logits = tf.stop_gradient(frame), tf.stop_gradient(logits)
     out, log_total = _forward(frame, logits)
+    return tf.cast(out, frame.dtype), out, log_total
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        upstream = tf.stop_gradient(upstream)
-        # Two functions: a graph that needs no gradient of the frame then drops that half.
-        return (
-            _frame_gradient(upstream, logits, log_total),
-            _logits_gradient(upstream, frame, logits, out, log_total),
-        )
 
-    return tf.cast(out, frame.dtype), gradient
+def _gradient(
+    upstream: tf.Tensor,
+    result: tf.Tensor,
+    frame: tf.Tensor,
+    logits: tf.Tensor,
+    out: tf.Tensor,
+    log_total: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    del result  # out, in the dtype of the frame
+    frame, logits, upstream = map(tf.stop_gradient, (frame, logits, upstream))
+    # Two functions: a graph that needs no gradient of the frame then drops that half.
+    return (
+        _frame_gradient(upstream, logits, log_total),
+        _logits_gradient(upstream, frame, logits, out, log_total),
+    )
 
 
 @tf.function(jit_compile=True, autograph=False)  # which takes seconds to start
@@ -140,3 +142,7 @@ def _all_shifts(planes: tf.Tensor, size: int) -> tf.Tensor:
     shifts = tf.pad(shifts, ((0, 0), (0, 0), (0, 0), (0, size), (0, 0)))
     shifts = tf.reshape(shifts, (size, channels, batch, size, rows + 1, width))
     return tf.transpose(shifts[..., :height, :], (3, 0, 1, 2, 4, 5))
+
+
+# `adaptive_filter` on the TensorFlow backend.
+filter_with_gradient = own_gradient("lmvp_tf/adaptive_filter", _filter, _gradient)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import KerasTensor, ops
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="lmvp_tf")
@@ -122,16 +119,12 @@ def _activation(negative_slope: float) -> Callable[[KerasTensor], KerasTensor]:
 
     from lmvp_tf.layers.own_gradient import own_gradient
 
-    @own_gradient
-    def activated(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        y = ops.leaky_relu(x, negative_slope)
+    def gradient(upstream: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> list[tf.Tensor]:
+        del x
+        return [tf.raw_ops.LeakyReluGrad(gradients=upstream, features=y, alpha=negative_slope)]
 
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=y, alpha=negative_slope)
-
-        return y, gradient
-
-    return activated
+    name = f"lmvp_tf/leaky_relu/{negative_slope}"
+    return own_gradient(name, lambda x: (ops.leaky_relu(x, negative_slope),), gradient)
 
 
 def convolve_doubled(maps: KerasTensor, kernel: KerasTensor) -> KerasTensor:

@@ -1,34 +1,57 @@
-"""TensorFlow's functions with a gradient of their own, without the graphs that they keep for ever."""
+"""Gradients of one's own, as `tf.custom_gradient` has them, that keep no graph alive."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 
 def own_gradient(
-    function: Callable[..., tuple[tf.Tensor, Callable[..., object]]],
+    name: str,
+    forward: Callable[..., tuple[tf.Tensor, ...]],
+    gradient: Callable[..., Sequence[tf.Tensor]],
 ) -> Callable[..., tf.Tensor]:
-    """`tf.custom_gradient` for what is called in many graphs.
+    """`tf.custom_gradient` that registers the gradient once.
 
-    Inside a graph, `tf.custom_gradient` registers the gradient of each call anew and for the life
-    of the process, and so keeps that graph alive. Here the call is a graph of its own, which is
-    made, and registered, once for each kind of arguments.
+    TensorFlow's own registers it anew at every call inside a graph, for the life of the process and
+    with the whole graph: each evaluation, each export would leave one behind. Here what the
+    gradient wants passes through an operation, as it does there, and is taken from its inputs.
 
     Args:
-      function: of tensors; returns (a tensor, a function of the gradient by it that returns those
-        by the arguments).
+      name: of the gradient, another for each call of this function.
+      forward: of tensors; returns (the result, what else the gradient wants, ...).
+      gradient: of (the gradient by the result, the result, the tensors, what else), returns those
+        by the tensors.
 
     Returns:
-      A function of the same tensors that returns the first.
+      A function of the same tensors that returns the result.
     """
-    eager = tf.custom_gradient(function)
-    graph = tf.function(eager, autograph=False)
 
-    @functools.wraps(function)
-    def call(*arguments: tf.Tensor) -> tf.Tensor:
-        return (eager if tf.executing_eagerly() else graph)(*arguments)
+    @tf.custom_gradient
+    def eager(*tensors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], Any]]:
+        result, *others = forward(*tensors)
+        return result, lambda upstream: gradient(upstream, result, *tensors, *others)
+
+    def of_identity(held: Sequence[tf.Tensor], upstream: tf.Tensor) -> list[tf.Tensor | None]:
+        found = gradient(upstream, *held)
+        return [None, *found, *[None] * (len(held) - 1 - len(found))]
+
+    @tf.RegisterGradient(name)
+    def _registered(operation: tf.Operation, upstream: tf.Tensor, *_: Any) -> Any:
+        return of_identity(operation.inputs, upstream)
+
+    def in_graph(*tensors: tf.Tensor) -> tf.Tensor:
+        result, *others = forward(*tensors)
+        held = [result, *tensors, *others]
+        with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": name}):
+            passed = tf.identity_n(held)
+        record.record_operation(name, passed, held, lambda up, *_: of_identity(held, up))
+        return passed[0]
+
+    def call(*tensors: tf.Tensor) -> tf.Tensor:
+        return (eager if tf.executing_eagerly() else in_graph)(*tensors)
 
     return call

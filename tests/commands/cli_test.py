@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle of every program: quiet, an exit code, nothing half written."""
+"""Ctrl-C, SIGTERM and SIGHUP in the middle of every program: quiet, an exit code, nothing half written."""
 
 import os
 import pathlib
@@ -52,7 +52,7 @@ PROGRAMS = {
     "predict": (
         "run_predict.py --workdir=run --input=film.npy --every --output=film.gif",
         "Predicting:",
-        signal.SIGTERM,
+        signal.SIGHUP,
         "film.gif",
     ),
     "export": (

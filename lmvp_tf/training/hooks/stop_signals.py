@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the run stops after the step that is running, and is saved."""
+"""Ctrl-C, SIGTERM and SIGHUP: the run stops after the step that is running, and is saved."""
 
 from __future__ import annotations
 

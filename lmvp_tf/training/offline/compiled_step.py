@@ -31,7 +31,7 @@ from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.errors import UserError, one_line
 from lmvp_tf.files import whole_folder, write_json
 from lmvp_tf.locks import only_writer
-from lmvp_tf.readers import read_npz
+from lmvp_tf.readers import file_sha256, read_npz
 from lmvp_tf.training import claim, log
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, newest_step
 from lmvp_tf.training.graphs import compiled_steps
@@ -133,6 +133,7 @@ def dump(
             "batch_size": config.training.batch_size,
             "log_columns": _log_columns(phases),
             "config": configs.to_dict(config),
+            "sha256": {path.name: file_sha256(path) for path in sorted(new.iterdir())},
         }
         write_json(new / MANIFEST, manifest)
     return {phase: (directory / f"{phase}.hlo").stat().st_size for phase in phases}
