@@ -39,5 +39,5 @@ def was_asked() -> bool:
 
 
 def exit_code() -> int:
-    """What a shell makes of the first one, 130, 143 or 129; 143 where another worker was sent it."""
+    """What a shell makes of the first one, 130, 143, 129; 143 where another worker was sent it."""
     return 128 + (_received[0] if _received else signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP in the middle of every program: quiet, an exit code, nothing half written."""
+"""Signals in the middle of every program: quiet, an exit code, nothing half written."""
 
 import os
 import pathlib

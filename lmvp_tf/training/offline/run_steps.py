@@ -5,8 +5,8 @@
 
 Runs the phases in their order up to the run's last step, or for the time given, and writes
 trained.npz (weights, optimizers, counters; whole or not at all) and log.csv beside them, or to
---output. `run_train.py --load_state=trained.npz` takes it back. The first Ctrl-C, SIGTERM or SIGHUP has
-it save and end. Exit codes are those of run_train.py.
+--output. `run_train.py --load_state=trained.npz` takes it back. The first Ctrl-C,
+SIGTERM or SIGHUP has it save and end. Exit codes are those of run_train.py.
 """
 
 import argparse
