@@ -19,6 +19,7 @@ def own_gradient(
     TensorFlow's own registers it anew at every call inside a graph, for the life of the process and
     with the whole graph: each evaluation, each export would leave one behind. Here what the
     gradient wants passes through an operation, as it does there, and is taken from its inputs.
+    A SavedModel has no such gradient: who asks for it gets an InvalidArgumentError.
 
     Args:
       name: of the gradient, another for each call of this function.
@@ -40,8 +41,10 @@ def own_gradient(
         return [None, *found, *[None] * (len(held) - 1 - len(found))]
 
     @tf.RegisterGradient(name)
-    def _registered(operation: tf.Operation, upstream: tf.Tensor, *_: Any) -> Any:
-        return of_identity(operation.inputs, upstream)
+    def _registered(operation: tf.Operation | None, *upstream: tf.Tensor) -> Any:
+        if operation is None:  # a SavedModel is written, of which each operation would be another
+            return _fails(upstream)
+        return of_identity(operation.inputs, upstream[0])
 
     def in_graph(*tensors: tf.Tensor) -> tf.Tensor:
         result, *others = forward(*tensors)
@@ -55,3 +58,10 @@ def own_gradient(
         return (eager if tf.executing_eagerly() else in_graph)(*tensors)
 
     return call
+
+
+def _fails(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Tensors like these of a function that fails where it is called."""
+    failure = tf.debugging.Assert(False, ["a SavedModel predicts, it has no gradients"])
+    with tf.control_dependencies([failure]):
+        return [tf.identity(tensor) for tensor in tensors]

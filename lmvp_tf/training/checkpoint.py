@@ -13,7 +13,7 @@ from lmvp_tf import configs
 from lmvp_tf.configs import Config
 from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError, UserError, WriteError
-from lmvp_tf.files import LiteralName
+from lmvp_tf.files import LiteralName, told_by_name
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.models.registry import model_class
 from lmvp_tf.training import checkpoint_files, memory, weights
@@ -208,6 +208,21 @@ def newest_step(workdir: pathlib.Path) -> int | None:
 def has_any(workdir: pathlib.Path) -> bool:
     """Whether a workdir holds files of a checkpoint, be they readable or not."""
     return bool(checkpoint_files.steps(_folder(workdir)))
+
+
+def make_folder(workdir: pathlib.Path) -> None:
+    """Makes the folder of checkpoints: a workdir with a log and without it has lost them.
+
+    Raises:
+      WriteError: it cannot be made.
+    """
+    with told_by_name(_folder(workdir)):
+        _folder(workdir).mkdir(exist_ok=True)
+
+
+def has_folder(workdir: pathlib.Path) -> bool:
+    """Whether a workdir has the folder of checkpoints, be it empty."""
+    return _folder(workdir).is_dir()
 
 
 def clear_leftovers(workdir: pathlib.Path) -> None:

@@ -19,7 +19,7 @@ from lmvp_tf.datasets.base import Dataset
 from lmvp_tf.errors import UserError, WriteError
 from lmvp_tf.files import write_json, write_text
 from lmvp_tf.readers import read_bytes, read_json, reading
-from lmvp_tf.training import checkpoint, weights
+from lmvp_tf.training import checkpoint, log, weights
 
 
 class Data(msgspec.Struct):
@@ -54,10 +54,12 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
 
     Raises:
       UserError: the workdir is of another config, the fields are named, or of other data; or it
-        holds published weights; or the rate would be 0 for what is left of the run.
+        holds published weights, or a log without the folder of checkpoints; or the rate would be 0
+        for what is left of the run.
     """
     _check_not_published(workdir)
     if not checkpoint.has_any(workdir):
+        _check_none_are_lost(workdir)
         return config
     path = _config_file(workdir)
     if path.exists():
@@ -86,7 +88,7 @@ def check(config: Config, workdir: pathlib.Path, videos: Dataset | None = None) 
 
 
 def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> None:
-    """Checks a workdir, then writes config.json and data.json, which make it this run's.
+    """Checks a workdir, then writes what makes it this run's: config.json, data.json, checkpoints/.
 
     What the config changes of the one that the run had so far is kept, with the step, in
     changes.csv.
@@ -103,6 +105,7 @@ def write(config: Config, workdir: pathlib.Path, videos: Dataset, step: int) -> 
     """
     config = check(config, workdir, videos)
     try:
+        checkpoint.make_folder(workdir)
         _record_changes(config, workdir, step)
         write_json(_config_file(workdir), configs.to_dict(config))
         data = Data(videos.source, videos.fingerprint)
@@ -181,6 +184,19 @@ def clear_leftovers(workdir: pathlib.Path) -> None:
         for path in workdir.glob(f".{name}-*"):
             path.unlink(missing_ok=True)
     checkpoint.clear_leftovers(workdir)
+
+
+def _check_none_are_lost(workdir: pathlib.Path) -> None:
+    """Refuses a log whose checkpoints were removed: their folder is made before it."""
+    if checkpoint.has_folder(workdir):
+        return
+    last = log.ends_at(workdir / "log.csv")
+    if last is not None:
+        raise UserError(
+            f"{workdir} has a log.csv up to step {last}, and its folder of checkpoints is missing: "
+            "put it back from a copy, or begin the run anew by run_train.py --restart, which keeps "
+            "what is there aside"
+        )
 
 
 def _check_not_published(workdir: pathlib.Path) -> None:

@@ -59,6 +59,16 @@ class Log:
         self._torn = None
 
 
+def ends_at(path: pathlib.Path) -> int | None:
+    """The step of the last row of a log.csv; None where it has none.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    rows = _read(path)
+    return _step(rows[-1]) if rows else None
+
+
 def merge(path: pathlib.Path, other: pathlib.Path, last_step: int) -> None:
     """Appends another log's rows to log.csv, from where it ends up to `last_step`."""
     rows = _read(path)

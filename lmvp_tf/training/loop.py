@@ -17,7 +17,7 @@ from lmvp_tf.datasets.registry import open_dataset
 from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError, UserError, WriteError
 from lmvp_tf.locks import only_writer
-from lmvp_tf.training import claim, graphs
+from lmvp_tf.training import claim, graphs, log
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState
 from lmvp_tf.training.clock import Clock
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
@@ -119,6 +119,8 @@ def _begin(
         retrying(claim.write, config, workdir, videos, step)
     if resumed and state.optimizers:
         print(f"Goes on from step {step} of {workdir}.")
+    elif not resumed and (lost := log.ends_at(workdir / "log.csv")) is not None:
+        print(f"{workdir} has a log up to step {lost} and no checkpoint: begins anew.")
     run = Run(
         config, workdir, videos, state, checkpoints, Clock(state), retrying, step=step,
         profile=profile,

@@ -54,3 +54,15 @@ def test_graphs_are_freed(function):
     found = graph()
     gc.collect()
     assert found() is None
+
+
+def test_a_saved_model_predicts_and_refuses_gradients(tmp_path):
+    module = tf.Module()
+    module.f = tf.function(leaky_relu, input_signature=[tf.TensorSpec([None])])
+    tf.saved_model.save(module, tmp_path / "saved")
+    loaded = tf.saved_model.load(tmp_path / "saved")
+    x = tf.constant([-1.0, 2.0])
+    np.testing.assert_allclose(loaded.f(x), [-0.2, 2.0])
+    with tf.GradientTape() as tape, pytest.raises(tf.errors.InvalidArgumentError, match="no grad"):
+        tape.watch(x)
+        tape.gradient(loaded.f(x), x)

@@ -26,9 +26,22 @@ def test_a_workdir_without_a_checkpoint_is_anybodys(tiny_config, other, tmp_path
     assert configs.load(tmp_path / "config.json") == other
 
 
+def test_a_log_without_the_folder_of_its_checkpoints_is_not_begun_anew(tiny_config, tmp_path):
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)
+    (tmp_path / "log.csv").write_text("step,loss\n7,0.5\n")
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)  # killed before its first checkpoint
+    (tmp_path / "checkpoints").rmdir()
+    for file in (False, True):
+        if file:
+            (tmp_path / "checkpoints").write_text("")
+        with pytest.raises(UserError, match=r"log.csv up to step 7, and .* checkpoints is missing"):
+            claim.write(tiny_config, tmp_path, VIDEOS, 0)
+    assert claim.set_aside(tmp_path)
+    claim.write(tiny_config, tmp_path, VIDEOS, 0)
+
+
 def test_a_workdir_with_a_checkpoint_is_its_runs_readable_or_not(tiny_config, other, tmp_path):
     claim.write(tiny_config, tmp_path, VIDEOS, 0)
-    (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ckpt-3.index").write_bytes(b"damaged")
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
     with pytest.raises(UserError, match="training.seed: 0 there, 5 here"):
@@ -46,7 +59,6 @@ def test_what_a_run_that_goes_on_changes_is_kept_with_its_step(tiny_config, tmp_
     slower = configs.replace(tiny_config, {"training.learning_rate": 1e-4})
     claim.write(slower, tmp_path, VIDEOS, 0)  # no checkpoint yet: a new run
     assert not (tmp_path / "changes.csv").exists()
-    (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ckpt-3.index").write_bytes(b"")
     other = {"training.clip_norm": 0.0, "training.guider_learning_rate": 0.5}
     claim.write(slower, tmp_path, VIDEOS, 3)
@@ -74,7 +86,6 @@ def test_a_run_that_is_made_longer_keeps_its_decay_and_wants_a_floor(tiny_config
     values = {"training.max_steps": 20, "training.decay": "cosine"}
     first = configs.replace(tiny_config, values)
     claim.write(first, tmp_path, VIDEOS, 0)
-    (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ckpt-3.index").write_bytes(b"")
     longer = configs.replace(first, {"training.max_steps": 30})
     with pytest.raises(UserError, match="rate falls to 0 at step 20.*learning_rate_floor"):

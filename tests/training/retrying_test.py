@@ -242,7 +242,6 @@ def test_changes_of_the_config_are_told_once_whatever_fails_after(config, tmp_pa
     changed = configs.replace(config, {"training.learning_rate": 0.5})
     videos = type("Videos", (), {"source": "s", "fingerprint": "f"})
     claim.write(config, tmp_path, videos, 1)
-    (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ckpt-1.index").touch()
     monkeypatch.setattr(claim, "check", lambda config, *_: config)
     write_json = claim.write_json
