@@ -35,17 +35,21 @@ def main() -> None:
     arguments = parser.parse_args()
     heads = "".join(f" {name} |" for name in SHOWN)
     lines = [f"| Python | packages |{heads} fast tests |", "|---" * (3 + len(SHOWN)) + "|"]
+    chosen = ", ".join(map("`{}`".format, arguments.tests))
+    note = f"\nOf the tests these alone: {chosen}.\n" if chosen else ""
     for python in arguments.python:
         for packages in arguments.packages:
             lines.append(row(python, packages, arguments.tests))
             print(lines[-1], flush=True)
-    if arguments.tests:
-        lines += ["", "Of the tests these alone: " + ", ".join(map("`{}`".format, arguments.tests))]
-    if arguments.write:
-        text = PAGE.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        table = "\n".join(lines) + "\n"
-        PAGE.write_text(before + BEGIN + table + END + rest.split(END)[1], encoding="utf-8")
+            if arguments.write:
+                write("\n".join(lines) + "\n" + note)
+
+
+def write(table: str) -> None:
+    """Writes the table: after each row, for there are hours of them."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    PAGE.write_text(before + BEGIN + table + END + rest.split(END)[1], encoding="utf-8")
 
 
 def row(python: str, packages: str, tests: list[str]) -> str:
@@ -55,7 +59,7 @@ def row(python: str, packages: str, tests: list[str]) -> str:
         if run(["uv", "venv", "--quiet", "--python", python, folder]).returncode:
             return cells(python, packages, {}, "not run: there is no such Python here")
         install = ["uv", "pip", "install", "--quiet", "--python", interpreter]
-        install += [f"--no-build-package={name}" for name in COMPILED]
+        install += [f"--only-binary={name}" for name in COMPILED]
         installed = run([*install, f"--resolution={PACKAGES[packages]}", "--editable=.[test]"])
         if installed.returncode:
             return cells(python, packages, {}, f"not installed: {last_line(installed.stderr)}")

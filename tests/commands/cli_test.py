@@ -44,31 +44,36 @@ def _place(tmp_path_factory, digits_file):
 # A program, what it has said or made when the signal comes, the signal, and what it is to write.
 PROGRAMS = {
     "eval": (
-        "run_eval.py --workdir=run --num_sequences=100000 --batch_size=1 --output=scores",
+        "run_eval.py",
+        "--workdir=run --num_sequences=100000 --batch_size=1 --output=scores",
         "evaluate:",
         signal.SIGINT,
         "scores",
     ),
     "predict": (
-        "run_predict.py --workdir=run --input=film.npy --every --output=film.gif",
+        "run_predict.py",
+        "--workdir=run --input=film.npy --every --output=film.gif",
         "Predicting:",
         signal.SIGHUP,
         "film.gif",
     ),
     "export": (
-        "run_export.py --workdir=run --output=served",
+        "run_export.py",
+        "--workdir=run --output=served",
         "served/.*",
         signal.SIGINT,
         "served/1",
     ),
     "build": (
-        "data/build_videos.py --input=film.npy --output=set --size=32",
+        "data/build_videos.py",
+        "--input=film.npy --output=set --size=32",
         ".set-*/*",
         signal.SIGTERM,
         "set/dataset.json",
     ),
     "train": (
-        "run_train.py --preset=demo --workdir=new --data_path=none/mnist.npz",
+        "run_train.py",
+        "--preset=demo --workdir=new --data_path=none/mnist.npz",
         "",  # as soon as it listens
         signal.SIGINT,
         "new",
@@ -79,11 +84,10 @@ PROGRAMS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_signal_ends_a_program_quietly_and_nothing_half_written_stays(name, place):
-    command, sign, number, target = PROGRAMS[name]
-    program, *options = command.split()
+    program, options, sign, number, target = PROGRAMS[name]
     with (place / f"{name}.txt").open("w+") as said:
         process = subprocess.Popen(
-            [sys.executable, "-u", ROOT / program, *options],
+            [sys.executable, "-u", ROOT / program, *options.split()],
             cwd=place,
             stdout=said,
             stderr=said,

@@ -88,8 +88,9 @@ def test_gradients_are_those_of_finite_differences(function, shape):
             slope[index] = (loss(array + moved) - loss(array - moved)) / (2 * step)
         return slope
 
-    by_frame = differences(frame, lambda f: np.sum(upstream * numpy_filter(f, logits)))
-    by_logits = differences(logits, lambda lg: np.sum(upstream * numpy_filter(frame, lg)))
+    frame64, logits64 = np.float64(frame), np.float64(logits)
+    by_frame = differences(frame, lambda f: np.sum(upstream * numpy_filter(f, logits64)))
+    by_logits = differences(logits, lambda lg: np.sum(upstream * numpy_filter(frame64, lg)))
     _, d_frame, d_logits = gradients(function, frame, logits, upstream)
     np.testing.assert_allclose(d_frame, by_frame, atol=5e-6)
     np.testing.assert_allclose(d_logits, by_logits, atol=5e-6)

@@ -74,7 +74,7 @@ def font(size: int, bold: bool) -> Any:
     assert package.submodule_search_locations
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     fonts = pathlib.Path(package.submodule_search_locations[0], "mpl-data", "fonts", "ttf")
-    return ImageFont.truetype(fonts / name, size)
+    return ImageFont.truetype(str(fonts / name), size)
 
 
 def frame_psnr(truth: npt.NDArray[np.floating], prediction: npt.NDArray[np.floating]) -> float:
