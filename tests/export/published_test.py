@@ -132,6 +132,7 @@ def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
         lmvp_tf.load("highway")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_published_weights_give_the_figures_they_gave(folder):
     pytest.importorskip("mlxtend")
