@@ -26,7 +26,7 @@ import sys
 
 from absl import flags
 
-from lmvp_tf import runtime
+from lmvp_tf import manifest, runtime
 from lmvp_tf.commands import cli, data_flags, device_flags
 from lmvp_tf.evaluation.options import EvaluationOptions
 
@@ -110,8 +110,8 @@ def _evaluate(workdir: str, options: EvaluationOptions) -> None:
     if not folder.exists():
         return  # of a worker that is not the chief
     print(f"\n{evaluation.table}\n\nTables, figures and films are in {folder}:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    for name in sorted(manifest.listed(folder) - {manifest.FILE}):
+        print(f"  {folder / name}")
 
 
 def _report(workdirs: list[str], report: str, options: EvaluationOptions) -> None:
