@@ -15,16 +15,15 @@ _received: list[int] = []
 def note(number: int) -> None:
     """Keeps that a signal has come."""
     _received.append(number)
-    if number == _HANGUP:
-        _leave_terminal()
+    if number == _HANGUP:  # what is printed to a terminal that is gone would fail
+        silence(*(output for output in (1, 2) if stat.S_ISCHR(os.fstat(output).st_mode)))
 
 
-def _leave_terminal() -> None:
-    """Lets what is printed from now on go nowhere: to a terminal that is gone it would fail."""
+def silence(*outputs: int) -> None:
+    """Lets what is written to file descriptors from now on go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in (1, 2):
-        if stat.S_ISCHR(os.fstat(output).st_mode):
-            os.dup2(nowhere, output)
+    for output in outputs:
+        os.dup2(nowhere, output)
     os.close(nowhere)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import re
@@ -37,7 +38,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         try:
             if len(argv) > 1:
                 raise UserError(f"flags start with --. Received: {' '.join(argv[1:])}")
-            return main(argv)
+            code = main(argv)
+            sys.stdout.flush()
+            return code
         except KeyboardInterrupt:
             sys.exit(stopping.exit_code())
         except Exception as error:
@@ -84,12 +87,15 @@ def _of_the_machine(error: Exception) -> str | None:
     """The line of an error that is none of the program; None: it is one.
 
     A path that may not be looked at, as the folder above it is somebody else's; memory that there
-    is not.
+    is not; an output that takes no more, of which nothing is tried again at the end.
     """
     if isinstance(error, MemoryError):
         return f"the machine has too little memory ({one_line(error)})"
     if isinstance(error, OSError) and error.filename:
         return f"{printable(os.fsdecode(error.filename))}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+        stopping.silence(1)
+        return f"what it prints, or a temporary file, cannot be written: {error.strerror}"
     return None
 
 

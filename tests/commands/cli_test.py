@@ -134,7 +134,8 @@ def _kept():
 
 @pytest.mark.usefixtures("_kept")
 @pytest.mark.parametrize("number", stopping.SIGNALS)
-def test_the_second_signal_ends_it_at_once_and_an_ignored_one_stays_so(number):
+def test_the_second_signal_ends_it_at_once_and_an_ignored_one_stays_so(number, monkeypatch):
+    monkeypatch.setattr(stopping, "silence", lambda *_: None)  # the terminal of the tests
     cli._stop_by_signals()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
@@ -152,3 +153,21 @@ def test_what_the_machine_refuses_is_a_line_and_what_the_program_does_wrong_is_n
     assert "too little memory" in cli._of_the_machine(MemoryError())
     assert cli._of_the_machine(KeyError("x")) is None
     assert cli._of_the_machine(OSError("x")) is None
+
+
+def test_what_is_printed_and_cannot_be_is_told_in_a_line():
+    program = (
+        "from lmvp_tf.commands import cli\n"
+        "def main(argv):\n    print('x')\n    return 0\ncli.run(main)"
+    )
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("cannot be written: No space left on device")
+    assert "Traceback" not in done.stderr
