@@ -184,7 +184,7 @@ def test_a_failure_ends_every_hook_and_saves_nothing(config, tmp_path, monkeypat
     with pytest.raises(RunError, match="a hook failed"):
         loop.train(config, tmp_path / "run")
     assert closed == hooks[:1]
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
 def test_a_damaged_checkpoint_is_named(trained):
