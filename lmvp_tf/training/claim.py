@@ -188,7 +188,7 @@ def clear_leftovers(workdir: pathlib.Path) -> None:
 
 def _check_none_are_lost(workdir: pathlib.Path) -> None:
     """Refuses a log whose checkpoints were removed: their folder is made before it."""
-    if checkpoint.has_folder(workdir):
+    if checkpoint.has_folder(workdir) or not workdir.is_dir():
         return
     last = log.ends_at(workdir / "log.csv")
     if last is not None:
