@@ -65,7 +65,7 @@ def row(python: str, packages: str, tests: list[str]) -> str:
             return cells(python, packages, {}, f"not installed: {last_line(installed.stderr)}")
         listed = run(["uv", "pip", "list", "--python", interpreter]).stdout
         versions = dict(re.findall(r"(?m)^([\w-]+) +(\S+)", listed))
-        tested = run([interpreter, "-m", "pytest", "-q", "-m", "not slow", "-n", "2", *tests])
+        tested = run([interpreter, "-m", "pytest", "-m", "not slow", "-n", "2", *tests])
         return cells(python, packages, versions, last_line(tested.stdout))
 
 
