@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import stat
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
+_T = TypeVar("_T")
 _HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 SIGNALS = tuple(n for n in (signal.SIGINT, signal.SIGTERM, _HANGUP) if n is not None)
 
@@ -35,6 +38,21 @@ def forget() -> None:
 def was_asked() -> bool:
     """Whether one has come."""
     return bool(_received)
+
+
+def unless_asked(steps: Iterable[_T]) -> Iterator[_T]:
+    """What a long loop goes over, until a signal has come.
+
+    The exception that the signal's handler raises is lost where Python happens to be in a callback
+    of a library, which hears of no errors.
+
+    Raises:
+      KeyboardInterrupt: one has come.
+    """
+    for step in steps:
+        if was_asked():
+            raise KeyboardInterrupt
+        yield step
 
 
 def exit_code() -> int:

@@ -12,8 +12,10 @@ from lmvp_tf import configs, runtime
 
 runtime.prepare()
 runtime.import_tensorflow()
-# A shell starts what runs in the background deaf to Ctrl-C, and so would be all that tests start.
+# A shell starts what runs in the background deaf to Ctrl-C, nohup what it runs to a terminal that
+# goes, and so would be all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 TINY = {
     "data.size": 32,

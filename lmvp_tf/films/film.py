@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from absl import logging
 
+from lmvp_tf import stopping
 from lmvp_tf.errors import UserError
 from lmvp_tf.films.options import FrameOptions
 
@@ -213,7 +214,7 @@ class Film(abc.ABC):
         wanted = iter(chosen.tolist())
         before = kept[first - 1] if first else None
         lost = []
-        for position, pixels in self._decode(chosen, options):
+        for position, pixels in stopping.unless_asked(self._decode(chosen, options)):
             missed = []
             while (expected := next(wanted)) != position:
                 missed.append(expected)

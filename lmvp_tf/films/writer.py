@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lmvp_tf import stopping
 from lmvp_tf.errors import RunError
 from lmvp_tf.files import atomic_path
 
@@ -37,7 +38,7 @@ def write_film(
     """
     write = _write_mp4 if pathlib.Path(path).suffix.lower() == ".mp4" else _write_gif
     with atomic_path(path) as temporary:
-        write(temporary, pictures, fps, count)
+        write(temporary, stopping.unless_asked(pictures), fps, count)
 
 
 def _write_gif(path: pathlib.Path, pictures: Iterator[Pixels], fps: float, count: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from lmvp_tf import stopping
 from lmvp_tf.errors import UserError
 from lmvp_tf.evaluation.draw.film import film
 from lmvp_tf.evaluation.draw.prediction_figure import prediction_figure
@@ -92,7 +93,7 @@ def predict_film(predictor: Predictor, part: FilmPart, horizon: int) -> FilmPred
     length, starts = predictor.num_inputs, part.starts
     predictions = np.empty((len(starts), horizon, *part.frames.shape[1:]), np.float32)
     with tqdm(total=len(starts), desc="Predicting", unit=" windows", leave=False, delay=5) as bar:
-        for i in range(0, len(starts), _WINDOWS):
+        for i in stopping.unless_asked(range(0, len(starts), _WINDOWS)):
             windows = [part.frames[s : s + length] for s in starts[i : i + _WINDOWS]]
             predictions[i : i + len(windows)] = predictor.predict(np.stack(windows), horizon)
             bar.update(len(windows))

@@ -1,5 +1,6 @@
 """Signals in the middle of every program: quiet, an exit code, nothing half written."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -145,6 +146,18 @@ def test_the_second_signal_ends_it_at_once_and_an_ignored_one_stays_so(number, m
     cli._stop_by_signals()
     signal.raise_signal(number)
     assert not stopping.was_asked()
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_long_loop_ends_also_where_a_library_has_lost_the_exception():
+    cli._stop_by_signals()
+    steps = stopping.unless_asked(range(10))
+    assert [next(steps), next(steps)] == [0, 1]
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        next(steps)
+    assert stopping.exit_code() == 143
 
 
 def test_what_the_machine_refuses_is_a_line_and_what_the_program_does_wrong_is_none():

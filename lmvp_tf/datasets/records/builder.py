@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from PIL import Image
 
-from lmvp_tf import files
+from lmvp_tf import files, stopping
 from lmvp_tf.datasets.records import beam, contact_sheet, index, segments, splits, spool
 from lmvp_tf.datasets.records.splits import SPLITS
 from lmvp_tf.datasets.records.tfrecords import SplitWriter
@@ -179,7 +179,7 @@ def _write_recordings(
         before += len(recording)
         found = segments.analyse(recording.changes, recording.gaps, assigned)
         for i, segment in enumerate(found.segments):
-            for position in segment.positions.tolist():
+            for position in stopping.unless_asked(segment.positions.tolist()):
                 frame, place = recording.frame(position), int(recording.numbers[position])
                 writers[segment.split].write(frame, place, number, i, name)
         recordings.append(_entry(recording, found))

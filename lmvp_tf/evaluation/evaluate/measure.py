@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lmvp_tf import stopping
 from lmvp_tf.distribution import Distribution
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.evaluation.evaluate.floors import System
@@ -43,7 +44,7 @@ def measure(
     """
     accumulators = {name: MetricAccumulator(probabilities, distribution) for name in systems}
     batch_size, done = 0, 0
-    for batch in batches:
+    for batch in stopping.unless_asked(batches):
         batch = tf.convert_to_tensor(batch, tf.float32)
         size, length = batch.shape[:2]
         if length <= num_inputs:
