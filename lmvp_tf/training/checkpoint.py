@@ -217,7 +217,7 @@ def make_folder(workdir: pathlib.Path) -> None:
       WriteError: it cannot be made.
     """
     with told_by_name(_folder(workdir)):
-        _folder(workdir).mkdir(exist_ok=True)
+        _folder(workdir).mkdir(parents=True, exist_ok=True)
 
 
 def has_folder(workdir: pathlib.Path) -> bool:
