@@ -140,7 +140,11 @@ def remove_others(folder: pathlib.Path, kept: set[int | None]) -> None:
 
 
 def clear_leftovers(folder: pathlib.Path) -> None:
-    """Removes what killed programs left half written. Only for who alone writes to the folder."""
+    """Removes what killed programs left half written. Only for who alone writes to the folder.
+
+    Raises:
+      OSError, RunError: a checkpoint cannot be sealed.
+    """
     for path in folder.glob("ckpt-*_temp*"):
         step = path.name.removeprefix("ckpt-").partition("_")[0]
         if step.isdecimal() and _is_unfinished(folder, int(step)):
@@ -148,6 +152,12 @@ def clear_leftovers(folder: pathlib.Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(".ckpt-*"):
         path.unlink(missing_ok=True)
+    there = steps(folder)
+    sealed = [step for step in there if _record(folder, step).exists()]
+    # Killed when all of it was written, before it was sealed and the oldest removed.
+    if sealed and there[0] not in sealed and not _read_through(folder, there[0]):
+        seal(folder, there[0])
+        remove_others(folder, set(there[:2]))
 
 
 def _matches(folder: pathlib.Path) -> list[re.Match[str]]:
