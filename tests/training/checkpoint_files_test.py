@@ -133,6 +133,20 @@ def test_one_that_was_being_written_is_none_and_is_cleared_away(workdir, files):
     assert _restored(workdir) == 6
 
 
+def test_one_that_was_written_and_not_sealed_is_sealed_and_the_oldest_goes(tmp_path):
+    _save(tmp_path, 4, 6, 8)
+    folder = tmp_path / "checkpoints"
+    expected = _names(tmp_path)
+    _save(tmp_path / "other", 4, 6)
+    for path in (tmp_path / "other" / "checkpoints").glob("ckpt-4*"):
+        path.rename(folder / path.name)
+    (folder / "ckpt-8.json").unlink()
+    checkpoint_files.clear_leftovers(folder)
+    assert _names(tmp_path) == expected
+    _flip(folder / "ckpt-8.data-00000-of-00001")
+    assert newest_step(tmp_path) == 6  # by its seal
+
+
 def test_a_run_that_was_killed_in_its_first_save_has_no_checkpoint(tmp_path):
     folder = tmp_path / "checkpoints"
     (folder / "ckpt-1_temp").mkdir(parents=True)
