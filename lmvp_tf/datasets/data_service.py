@@ -8,7 +8,7 @@ import socket
 import tensorflow as tf
 
 from lmvp_tf.datasets.base import Dataset
-from lmvp_tf.datasets.pipeline import mapped
+from lmvp_tf.datasets.pipeline import counter, mapped
 from lmvp_tf.errors import UserError
 
 _SECONDS = 10.0  # for a dispatcher to answer
@@ -57,8 +57,7 @@ def batches(
       UserError: the training data do not fit into memory.
     """
     draw = videos.in_graph(seed, batch_size, shard, hold=tf.constant)
-    # A range, which the dispatcher splits: of a counter every worker would count for itself.
-    numbers = tf.data.Dataset.range(first_step, tf.int64.max)
+    numbers = counter(first_step)
     made = mapped(numbers, draw, tf.data.AUTOTUNE)
     return made.apply(
         tf.data.experimental.service.distribute(

@@ -34,7 +34,10 @@ def mapped(
 
 
 def counter(first: int) -> tf.data.Dataset:
-    """first, first + 1, and so on, int64. The graph of tf.data's own counter is never freed."""
+    """first, first + 1, and so on, int64: a range, which tf.data service splits among its workers.
+
+    Of tf.data's own counter each worker counts for itself, and its graph is never freed.
+    """
     return tf.data.Dataset.range(first, tf.int64.max)
 
 

@@ -117,6 +117,11 @@ def _deep_to_pixels(image: Image.Image, name: str) -> Pixels:
             f"{name}: has values from "
             f"{values.min():g} to {values.max():g}, and black is 0, white {white}: convert it"
         )
+    if image.mode == "I" and 1 < values.max() <= 255:  # of 16 bits it would be black
+        raise UserError(
+            f"{name}: has integers of 32 bits from {values.min():g} to {values.max():g}, and white "
+            "is 65535: convert it to 8 bits"
+        )
     return np.rint(values * (255 / white)).astype(np.uint8)[..., None]
 
 

@@ -19,27 +19,10 @@ from lmvp_tf.export.endpoints import Exportable
 from lmvp_tf.files import write_json
 from lmvp_tf.serving import BATCH_SIZES
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, build_model
+from tests.export.converted import DATA, MODELS
 from tests.limits import files_of_at_most
 
 ROOT = pathlib.Path(__file__).parents[2]
-DATA = {"data.size": 32, "data.num_frames": 7, "data.num_inputs": 4}
-MODELS = {
-    "lmvp": {"model.dynamic_bias": True},
-    "dfn": {
-        "model.encoder_widths": (4, 6),
-        "model.decoder_widths": (4,),
-        "model.kernel_size": 3,
-        "model.num_seen": 2,
-        "model.dynamic_bias": True,
-        "model.position_bias": True,
-    },
-    "conv_lstm": {"model.units": (6, 4), "model.kernel_size": 3},
-    "fpm": {"model.units": 16, "model.num_layers": 2},
-    "predrnn": {"model.units": 6, "model.num_layers": 2, "model.kernel_size": 3},
-    "mcnet": {"model.width": 4, "model.discriminator_width": 2, "model.judged": 3},
-    "simvp": {"model.frame_width": 4, "model.width": 16, "model.num_blocks": 2},
-    "last_frame": {},
-}
 
 
 @pytest.fixture

@@ -73,6 +73,14 @@ def test_every_kind_of_pixel(tmp_path, mode, value, suffix, expected):
     assert transparent == (mode in ("LA", "RGBA"))
 
 
+def test_integers_of_32_bits_with_levels_of_8_are_not_taken_for_black(tmp_path):
+    Image.new("I", (12, 10), 200).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match="32 bits from 200 to 200, and white is 65535"):
+        picture.read(tmp_path / "a.tif")
+    Image.new("I", (12, 10), 0).save(tmp_path / "b.tif")
+    assert not picture.read(tmp_path / "b.tif").pixels.any()
+
+
 def test_palettes_and_transparent_colours(tmp_path):
     image = Image.new("P", (12, 10), 1)
     image.putpalette([0, 0, 0, 10, 20, 30])
