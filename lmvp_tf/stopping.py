@@ -13,11 +13,20 @@ _HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 SIGNALS = tuple(n for n in (signal.SIGINT, signal.SIGTERM, _HANGUP) if n is not None)
 
 _received: list[int] = []
+_ends: list[int] = []
 
 
-def note(number: int) -> None:
-    """Keeps that a signal has come."""
+def note(number: int, ends: bool = True) -> None:
+    """Keeps that a signal has come.
+
+    Args:
+      number: of `SIGNALS`.
+      ends: whether all that runs is to end at once. A training run ends by itself, after its step
+        and what belongs to it, and is saved.
+    """
     _received.append(number)
+    if ends:
+        _ends.append(number)
     if number == _HANGUP:  # what is printed to a terminal that is gone would fail
         silence(*(output for output in (1, 2) if stat.S_ISCHR(os.fstat(output).st_mode)))
 
@@ -33,6 +42,7 @@ def silence(*outputs: int) -> None:
 def forget() -> None:
     """Begins anew, without a signal."""
     _received.clear()
+    _ends.clear()
 
 
 def was_asked() -> bool:
@@ -41,7 +51,7 @@ def was_asked() -> bool:
 
 
 def unless_asked(steps: Iterable[_T]) -> Iterator[_T]:
-    """What a long loop goes over, until a signal has come.
+    """What a long loop goes over, until a signal has come that ends all.
 
     The exception that the signal's handler raises is lost where Python happens to be in a callback
     of a library, which hears of no errors.
@@ -50,7 +60,7 @@ def unless_asked(steps: Iterable[_T]) -> Iterator[_T]:
       KeyboardInterrupt: one has come.
     """
     for step in steps:
-        if was_asked():
+        if _ends:
             raise KeyboardInterrupt
         yield step
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf import configs
+from lmvp_tf import configs, stopping
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import loop
 from lmvp_tf.training.checkpoint import load_trained
@@ -367,8 +367,10 @@ def test_the_first_signal_asks_to_stop_and_the_second_is_what_it_was(number):
         hook.close()
         os.kill(os.getpid(), number)
         assert len(received) == 2
+        assert list(stopping.unless_asked([1])) == [1]  # what a notebook does after it goes on
     finally:
         signal.signal(number, before)
+        stopping.forget()
 
 
 @pytest.mark.slow

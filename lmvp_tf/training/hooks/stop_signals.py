@@ -22,7 +22,7 @@ class StopSignals(Hook):
         def request(number: int, frame: FrameType | None) -> None:
             del frame
             run.stop_requested = True
-            stopping.note(number)
+            stopping.note(number, ends=False)
             signal.signal(number, self._before[number])
 
         for number in stopping.SIGNALS:
