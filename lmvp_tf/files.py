@@ -19,7 +19,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import IO, Any
 
 from lmvp_tf.errors import UserError, WriteError
 
@@ -266,6 +266,16 @@ def sync(path: pathlib.Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def scratch() -> IO[bytes]:
+    """A file without a name for what another program says, in memory where the system can do that.
+
+    It says the most where no disk can be written to, and then has to be heard.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("lmvp_tf"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _umask() -> int:

@@ -10,9 +10,10 @@ import pathlib
 import platform
 import re
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Any
+
+from lmvp_tf import files
 
 # Whether oneDNN predicts one video faster, by the vendor of the processor (docs/decisions.md). The
 # choice for others is TensorFlow's.
@@ -93,7 +94,7 @@ def _without_chatter() -> Iterator[None]:
     """Holds stderr back, also C++'s, and lets through at the end what is no chatter."""
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as said:
+    with files.scratch() as said:
         os.dup2(said.fileno(), 2)
         try:
             yield

@@ -116,10 +116,15 @@ def _of_run(place: pathlib.Path) -> Digest:
 
 
 def _of_served(place: pathlib.Path) -> Digest:
-    """Of every version: its weights, what is said of it, and the names of its files."""
+    """Of every version: its weights, what is said of it, and the names of its files.
+
+    Keras numbers the variables of an export in the order of their addresses in memory: the numbers
+    do not count. That each is where it belongs is what the export itself sees, by a prediction.
+    """
     found = dict[str, str]()
     for version in sorted((place / "served").glob("[0-9]*")):
-        found |= _of_checkpoint(version / "variables" / "variables")
+        weights = sorted(_of_checkpoint(version / "variables" / "variables").values())
+        found |= {f"weights {i}": value for i, value in enumerate(weights)}
         found["export.json"] = (version / "assets.extra" / "export.json").read_text()
         found["files"] = " ".join(_of_files(version))
     return found

@@ -18,6 +18,8 @@ from lmvp_tf.errors import RunError, UserError, WorkerLost, one_line, printable
 
 runtime.prepare()  # here, for a program may import TensorFlow right after this module
 
+_FULL = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs `main(argv)` as an absl program.
@@ -93,9 +95,11 @@ def _of_the_machine(error: Exception) -> str | None:
         return f"the machine has too little memory ({one_line(error)})"
     if isinstance(error, OSError) and error.filename:
         return f"{printable(os.fsdecode(error.filename))}: {error.strerror}"
-    if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+    if isinstance(error, OSError) and error.errno in _FULL:
         stopping.silence(1)
         return f"what it prints, or a temporary file, cannot be written: {error.strerror}"
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error.strerror):
+        return f"{error.strerror}: set TMPDIR to a folder that can be written to"
     return None
 
 

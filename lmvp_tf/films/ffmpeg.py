@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 
@@ -194,7 +195,7 @@ def decode(
             lines = [x for x in process.log.split("\n") if not _TIME_GOES_BACK.search(x)]
         complaints = "\n".join(lines)
         if process.returncode or complaints.strip():
-            complain(_reason(complaints))
+            complain(_reason(complaints, process.returncode))
 
 
 def _frames(
@@ -211,8 +212,8 @@ def _frames(
             data = process.read(size)
 
 
-def _reason(log: str) -> str:
-    """The line of ffmpeg's log that says what is wrong."""
+def _reason(log: str, code: int = 0) -> str:
+    """The line of ffmpeg's log that says what is wrong, or what its exit code does."""
     if "detected only with low score" in log:
         return "what is in it is of no known kind"
     if "not on whitelist" in log:
@@ -221,6 +222,7 @@ def _reason(log: str) -> str:
         )
     lines = re.findall(r"(?m)^(?:\[[^\n]*? @ \w+\] )*\[(?:error|fatal|panic)\] (.+)$", log)
     telling = [line for line in lines if not line.startswith(_AFTERMATH)]
-    line = (telling or [line.partition(": ")[2] for line in lines] or ["no reason given"])[0]
+    silent = f"ended by a signal ({signal.strsignal(-code)})" if code < 0 else "no reason given"
+    line = (telling or [line.partition(": ")[2] for line in lines] or [silent])[0]
     meaning = next((text for words, text in _MEANING.items() if words in line), "")
     return f"{line}: {meaning}" if meaning else line

@@ -8,13 +8,13 @@ import math
 import pathlib
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
 from lmvp_tf.errors import UserError
+from lmvp_tf.files import scratch
 from lmvp_tf.films.film import shown
 
 PATIENCE = 120.0  # seconds that it may take to write the next byte
@@ -103,7 +103,7 @@ class Ffmpeg:
 def running(path: pathlib.Path, command: Sequence[str | bytes]) -> Iterator[Ffmpeg]:
     """ffmpeg with a command that reads the file `path`, until the end of the block."""
     with (
-        tempfile.TemporaryFile() as log,
+        scratch() as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,
     ):
         ffmpeg = Ffmpeg(path, process, log)

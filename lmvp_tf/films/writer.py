@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import os
 import pathlib
+import re
+import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 
 import imageio_ffmpeg
@@ -17,7 +18,7 @@ from PIL import Image
 
 from lmvp_tf import stopping
 from lmvp_tf.errors import RunError
-from lmvp_tf.files import atomic_path
+from lmvp_tf.files import atomic_path, scratch
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -57,7 +58,7 @@ def _write_mp4(path: pathlib.Path, pictures: Iterator[Pixels], fps: float, count
     command += ["-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
     command += ["-vf", f"{filters}:stop_duration=1", "-c:v", "libx264", "-crf", "16"]
     command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
-    with tempfile.TemporaryFile() as log:
+    with scratch() as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log)
         # A pipe breaks when ffmpeg ends too early, and then it has said why.
         with process, contextlib.suppress(BrokenPipeError):
@@ -69,5 +70,13 @@ def _write_mp4(path: pathlib.Path, pictures: Iterator[Pixels], fps: float, count
         complaints = log.read().decode(errors="replace").splitlines()
     if process.returncode:
         raise RunError(
-            f"ffmpeg could not write the film: {(complaints or ['no reason given'])[-1]}"
+            f"ffmpeg could not write the film: {_reason(complaints, process.returncode)}"
         )
+
+
+def _reason(complaints: list[str], code: int) -> str:
+    if complaints:
+        return re.sub(r"^\[[^]]*\] ", "", complaints[-1])  # without ffmpeg's name for its part
+    return (
+        f"it was ended by a signal ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tempfile
 
 from lmvp_tf.errors import UserError
 
@@ -34,5 +35,8 @@ def check(path: pathlib.Path) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
         raise UserError(f"{path} cannot be written: {folder} is a file, not a folder")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"{path} cannot be written: no permission to write to {folder}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {folder}: {error.strerror}") from error

@@ -164,6 +164,8 @@ def test_what_the_machine_refuses_is_a_line_and_what_the_program_does_wrong_is_n
     refused = PermissionError(13, "Permission denied", "a\nb/config.json")
     assert cli._of_the_machine(refused) == r"a\nb/config.json: Permission denied"
     assert "too little memory" in cli._of_the_machine(MemoryError())
+    nowhere = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+    assert "set TMPDIR" in cli._of_the_machine(nowhere)
     assert cli._of_the_machine(KeyError("x")) is None
     assert cli._of_the_machine(OSError("x")) is None
 

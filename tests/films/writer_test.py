@@ -43,8 +43,9 @@ def test_an_mp4_plays_its_pictures_also_of_odd_size_and_rests_on_the_last(tmp_pa
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("cat >/dev/null; echo disk is full >&2; exit 1", "film.*: disk is full"),
-        ("exit 3", "film.*: no reason given"),
+        ("cat >/dev/null; echo '[mp4 @ 0x5] disk is full' >&2; exit 1", "film: disk is full"),
+        ("exit 3", "film: exit code 3"),
+        ("kill -XFSZ $$", "film: it was ended by a signal .File size limit exceeded"),
     ],
 )
 def test_a_film_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch, script, message):

@@ -106,6 +106,7 @@ def build_films(
         contact_sheet.write(new / SHEET, rows)
         content = _content(parameters, options.frames, recordings, writers)
         files.write_json(new / index.FILE, content)
+        _refuse_other(output, parameters, options.overwrite)  # that was built meanwhile
     return content
 
 

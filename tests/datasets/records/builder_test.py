@@ -208,6 +208,21 @@ def test_a_build_that_ends_at_its_last_file_leaves_the_old_data_set(source, outp
     assert [path for path in output.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_another_data_set_that_is_built_meanwhile_is_not_replaced(source, output, monkeypatch):
+    write, before = builder.contact_sheet.write, {}
+
+    def write_after_another(*arguments):
+        monkeypatch.setattr(builder.contact_sheet, "write", write)
+        build([source], output, options("paper"))
+        before.update(contents(output))
+        write(*arguments)
+
+    monkeypatch.setattr(builder.contact_sheet, "write", write_after_another)
+    with pytest.raises(UserError, match="holds a data set with"):
+        build([source], output, options())
+    assert contents(output) == before != {}
+
+
 def test_a_file_in_the_place_of_the_output_is_refused(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="file is a file: give a folder"):
