@@ -35,6 +35,34 @@ def test_the_job_for_kubernetes_is_of_valid_pods_and_claims():
     assert claimed == {claim["metadata"]["name"] for claim in claims}
 
 
+def _fields_known(models, kind, value):
+    """Of an object of Kubeflow's, and of those in it: fields that it has, of the types it says."""
+    model = getattr(models, kind)
+    fields = {field: name for name, field in model.attribute_map.items()}
+    assert set(value) <= set(fields), kind
+    for field, found in value.items():
+        of_what = model.openapi_types[fields[field]]
+        of_each = re.fullmatch(r"dict\(str, (KubeflowOrg\w+)\)", of_what)
+        inner = found.values() if of_each else [found]
+        of_what = of_each[1] if of_each else of_what
+        for part in inner:
+            if of_what.startswith("Kubeflow"):
+                _fields_known(models, of_what, part)
+            elif of_what in ("int", "str"):
+                assert type(part).__name__ == of_what, field
+    model(**{fields[field]: found for field, found in value.items()})  # none is missing
+
+
+def test_the_job_is_one_of_kubeflows():
+    yaml = pytest.importorskip("yaml")
+    models = pytest.importorskip("kubeflow.training.models")
+    job, *_ = yaml.safe_load_all((DEPLOY / "tfjob.yaml").read_text())
+    _fields_known(models, "KubeflowOrgV1TFJob", job)
+    job["spec"]["runPolicy"]["backofLimit"] = 1
+    with pytest.raises(AssertionError, match="RunPolicy"):
+        _fields_known(models, "KubeflowOrgV1TFJob", job)
+
+
 def test_the_job_gives_flags_that_the_program_has(load_command):
     yaml = pytest.importorskip("yaml")
     from absl import flags
