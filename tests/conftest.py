@@ -54,6 +54,27 @@ def tiny_config():
     return configs.validate(configs.replace(configs.create(), TINY))
 
 
+@pytest.fixture(scope="session")
+def fast_config(digits_file):
+    """A Config of the model that is traced the soonest, for what any run does."""
+    values = {
+        "data.path": str(digits_file),
+        "data.size": 32,
+        "data.num_frames": 4,
+        "data.num_inputs": 3,
+        "model.encoder_widths": (4, 4),
+        "model.decoder_widths": (4,),
+        "model.pixel_widths": (4,),
+        "model.kernel_size": 3,
+        "training.rolled": False,
+        "training.batch_size": 1,
+        "training.max_steps": 4,
+        "training.log_every": 1,
+        "training.validation_sequences": 1,
+    }
+    return configs.validate(configs.replace(configs.create(model="dfn"), values))
+
+
 @pytest.fixture
 def tiny_video():
     """Two videos in the format of `tiny_config`: [2, 7, 32, 32, 1] in [0, 1]."""

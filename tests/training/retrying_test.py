@@ -86,25 +86,9 @@ def test_it_gives_up_in_the_end_or_at_once_when_it_is_asked_to():
     assert time.monotonic() - start < 5
 
 
-@pytest.fixture(name="config", scope="module")
-def _config(digits_file):
-    """Of the model that is traced the soonest."""
-    values = {
-        "data.path": str(digits_file),
-        "data.size": 32,
-        "data.num_frames": 4,
-        "data.num_inputs": 3,
-        "model.encoder_widths": (4, 4),
-        "model.decoder_widths": (4,),
-        "model.pixel_widths": (4,),
-        "model.kernel_size": 3,
-        "training.rolled": False,
-        "training.batch_size": 1,
-        "training.max_steps": 4,
-        "training.log_every": 1,
-        "training.validation_sequences": 1,
-    }
-    return configs.validate(configs.replace(configs.create(model="dfn"), values))
+@pytest.fixture(name="config")
+def _config(fast_config):
+    return fast_config
 
 
 class At(Hook):
