@@ -8,7 +8,11 @@ from setuptools.command.build_py import build_py
 
 ROOT = pathlib.Path(__file__).parent
 # As lmvp_tf/prediction/pretrained.py names them. What a Predictor reads, and where it is from.
-WEIGHTS = {"moving_mnist": "moving_mnist/lmvp-paper", "highway": "highway/lmvp-small"}
+WEIGHTS = {
+    "moving_mnist": "moving_mnist/lmvp-paper",
+    "highway": "highway/lmvp-small",
+    "driving": "driving/lmvp-small",
+}
 FILES = ("config.json", "trained.json", "README.md", "*.weights.h5")
 
 

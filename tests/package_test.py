@@ -68,16 +68,18 @@ def test_published_weights_predict_without_the_checkout(installed, tmp_path):
     script = (
         "import sys, numpy as np, lmvp_tf\n"
         "print(lmvp_tf.__file__)\n"
-        "for name in ('moving_mnist', 'highway'):\n"
+        "for name in ('moving_mnist', 'highway', 'driving'):\n"
         "    predictor = lmvp_tf.load(name)\n"
-        "    frames = np.zeros((predictor.num_inputs, 64, 64), np.uint8)\n"
+        "    height, width, channels = predictor.frame_shape\n"
+        "    frames = np.zeros((predictor.num_inputs, height, width, channels), np.uint8)\n"
         "    frames[:, 20:40, 20:40] = 255\n"
         "    np.save(f'{sys.argv[1]}/{name}.npy', predictor.predict(frames, horizon=2))\n"
     )
     assert str(installed) in _python(installed, "-c", script, tmp_path)
-    for name in ("moving_mnist", "highway"):
+    shapes = {"moving_mnist": (64, 64, 1), "highway": (64, 64, 1), "driving": (72, 128, 3)}
+    for name, shape in shapes.items():
         predicted = np.load(tmp_path / f"{name}.npy")
-        assert predicted.shape == (2, 64, 64, 1)
+        assert predicted.shape == (2, *shape)
         assert predicted[:, 25:35, 25:35].mean() > 0.8
         assert predicted[:, :10, :10].mean() < 0.1
 

@@ -9,7 +9,11 @@ from lmvp_tf.errors import UserError
 _PACKAGE = pathlib.Path(__file__).parents[1] / "pretrained"  # where a wheel has them
 _RESULTS = pathlib.Path(__file__).parents[2] / "results"  # where a checkout has them
 # setup.py copies the same runs.
-_RUNS = {"moving_mnist": "moving_mnist/lmvp-paper", "highway": "highway/lmvp-small"}
+_RUNS = {
+    "moving_mnist": "moving_mnist/lmvp-paper",
+    "highway": "highway/lmvp-small",
+    "driving": "driving/lmvp-small",
+}
 PRETRAINED = {
     name: _PACKAGE / name if (_PACKAGE / name).is_dir() else _RESULTS / run
     for name, run in _RUNS.items()
