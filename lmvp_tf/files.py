@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -40,9 +41,9 @@ def atomic_path(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _clear(path)
-            # Keras wants all of a suffix such as .weights.h5.
-            suffix = "".join(path.suffixes)
-            handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=suffix, dir=path.parent)
+            handle, name = tempfile.mkstemp(
+                prefix=_prefix(path), suffix=_suffix(path), dir=path.parent
+            )
             os.close(handle)
             temporary = pathlib.Path(name)
             yield temporary
@@ -188,6 +189,9 @@ def may_pass(error: OSError) -> bool:
     return error.errno in _PASSING
 
 
+_LONGEST_STEM = 60  # bytes: with all that is added a name may have no more than 255
+
+
 def _prefix(path: pathlib.Path) -> str:
     """How the names of everything begin that is on its way to `path` by this process."""
     return f"{_place(path)}{os.getpid()}-{_START}-"
@@ -199,7 +203,14 @@ _START = f"{time.time_ns():x}"
 
 def _place(path: pathlib.Path) -> str:
     host = re.sub(r"[^\w.]", "_", socket.gethostname())
-    return f".{path.name.removesuffix(''.join(path.suffixes))}-{host}-"
+    stem = path.name.removesuffix(_suffix(path))
+    if len(os.fsencode(stem)) > _LONGEST_STEM:
+        stem = hashlib.sha256(os.fsencode(stem)).hexdigest()[:_LONGEST_STEM]
+    return f".{stem}-{host}-"
+
+
+def _suffix(path: pathlib.Path) -> str:
+    return "".join(path.suffixes[-2:])  # Keras wants all of one such as .weights.h5
 
 
 def _clear(path: pathlib.Path) -> None:

@@ -24,6 +24,18 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    "name", ["é" * 125 + ".json", "a" * 251 + ".gif", "1." * 100 + "weights.h5"]
+)
+def test_what_has_as_long_a_name_as_there_may_be_is_written(tmp_path, name):
+    files.write_text(tmp_path / name, "text")
+    assert (tmp_path / name).read_text() == "text"
+    for _ in range(2):
+        with files.whole_folder(tmp_path / name[:-5], "head", ["head"]) as new:
+            (new / "head").write_text("text")
+    assert {path.name for path in tmp_path.iterdir()} == {name, name[:-5]}
+
+
 def test_folders_are_made_and_json_reads_back(tmp_path):
     path = tmp_path / "x" / "y.json"
     files.write_json(path, {"a": [1, None]})
