@@ -27,8 +27,8 @@ def load(path: str | os.PathLike[str]) -> Predictor:
 
     Args:
       path: a workdir of run_train.py, the folder of a SavedModel (with saved_model.pb), or a
-        .tflite file; or the name of a data set, "moving_mnist" or "highway", for the weights that
-        come with the repository.
+        .tflite file; or a name of weights that come with the program: "driving" (roads, 72x128 in
+        colour), "highway" (one drive, 64x64 in grey) or "moving_mnist".
 
     Returns:
       A Predictor.
