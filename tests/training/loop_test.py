@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmvp_tf import configs, stopping
+from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import loop
 from lmvp_tf.training.checkpoint import load_trained
@@ -356,28 +355,6 @@ def test_a_model_without_weights_has_nothing_to_train_and_can_be_loaded(
 def test_a_config_that_names_another_model_than_its_settings_are_of_is_refused(config):
     with pytest.raises(UserError, match="choose a model by --model"):
         configs.replace(config, {"model_name": "lmvp"})
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_to_stop_and_the_second_is_what_it_was(number):
-    received = []
-    before = signal.signal(number, lambda *_: received.append(number))
-    try:
-        run = types.SimpleNamespace(stop_requested=False)
-        hook = StopSignals()
-        hook.begin(run)
-        assert not run.stop_requested
-        os.kill(os.getpid(), number)
-        assert (run.stop_requested, received) == (True, [])
-        os.kill(os.getpid(), number)
-        assert received == [number]
-        hook.close()
-        os.kill(os.getpid(), number)
-        assert len(received) == 2
-        assert list(stopping.unless_asked([1])) == [1]  # what a notebook does after it goes on
-    finally:
-        signal.signal(number, before)
-        stopping.forget()
 
 
 @pytest.mark.slow
