@@ -66,9 +66,12 @@ def read(
         starts = _starts(film, options, total, num_inputs, start, every)
         first, size = int(starts[0]), len(starts) * horizon * 4 * _frame_size(options)
         if size > _MOST_BYTES:
+            advice = "a smaller --horizon"
+            if len(starts) > 1:
+                advice += ", a later --start, or a larger --stride"
             raise UserError(
-                f"{shown(film.path)}: {len(starts)} windows of {horizon} predictions are "
-                f"{size / 2**30:.0f} GiB: give a later --start, or a larger --stride"
+                f"{shown(film.path)}: {plural(len(starts), 'window')} of {horizon} predictions: "
+                f"{size / 2**30:.0f} GiB. Give {advice}"
             )
         count = int(starts[-1]) - first + num_inputs + horizon
         count = min(count, total - first)

@@ -96,7 +96,7 @@ def test_missing_frames_are_told(caplog):
             10,
             {},
             {"every": True, "horizon": 10**7},
-            "8 windows of 10000000 predictions are 7.* GiB",
+            "8 windows of 10000000 predictions: 7.* GiB. Give a smaller --horizon, a later --start",
         ),
         (10, {"crop": (0, 0, 20, 16)}, {}, "--crop=0,0,20,16 leaves the 16x16 picture"),
     ],
