@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import pathlib
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from absl import app, flags, logging
@@ -36,6 +38,8 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         logging.use_python_logging(quiet=True)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
+        if isinstance(sys.stdout, io.TextIOWrapper):  # what was said is read, whatever comes then
+            sys.stdout.reconfigure(line_buffering=True)
         _stop_by_signals()
         try:
             if len(argv) > 1:
@@ -61,7 +65,21 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     for module in [name for name in sys.modules if name.startswith(f"{__package__}.")]:
         for flag in flags.FLAGS.get_key_flags_for_module(module):
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(guarded, flags_parser=_parse_flags)
+    with _read_by_nobody():
+        app.run(guarded, flags_parser=_parse_flags)
+
+
+@contextlib.contextmanager
+def _read_by_nobody() -> Iterator[None]:
+    """Ends in silence where what --help prints is read no further, as by `head`."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        stopping.silence(1)
+        sys.exit(1)
 
 
 def _stop_by_signals() -> None:

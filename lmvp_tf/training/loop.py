@@ -151,10 +151,7 @@ def _train(run: Run) -> bool:
     chief = run.state.distribution.is_chief
     _run_steps(run, [hook for hook in make_hooks() if chief or hook.everywhere])
     if not run.complete:
-        print(
-            f"Stopped and saved at step {run.step}. The same command goes on from there.",
-            flush=True,
-        )
+        print(f"Stopped and saved at step {run.step}. The same command goes on from there.")
     return run.complete
 
 

@@ -186,3 +186,13 @@ def test_what_is_printed_and_cannot_be_is_told_in_a_line():
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("cannot be written: No space left on device")
     assert "Traceback" not in done.stderr
+
+
+def test_help_that_is_read_no_further_ends_in_silence():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "run_eval.py", "--help"], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
