@@ -37,7 +37,7 @@ data-highway: $(VENV)/.installed-demo
 	$(BIN)/python data/build_highway.py --input $(VIDEO) --output data/highway $(OPTIONS)
 
 # make results: evaluates the published weights and writes the reports of docs/results.md anew. Five minutes a run, preset paper 25; all of
-# MNIST is needed (MNIST=mnist.npz where Keras cannot download it), and a Highway dataset as docs/results.md builds it. FPM's weights are
+# MNIST is needed (MNIST=mnist.npz where Keras cannot download it), and the two data sets of roads as docs/results.md builds them. FPM's weights are
 # too large to be here: FPM=WORKDIR of a run trained anew puts it into the report.
 results: $(VENV)/.installed-test
 	$(BIN)/python run_eval.py --report=$(RESULTS)/moving_mnist $(if $(MNIST),--mnist_path=$(MNIST)) \
@@ -48,6 +48,7 @@ results: $(VENV)/.installed-test
 		--workdirs=$(call published,moving_mnist,small_hour)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway --workdirs=$(call published,highway,small)
 	$(BIN)/python run_eval.py --report=$(RESULTS)/highway_paper --workdirs=$(call published,highway,paper)
+	$(BIN)/python run_eval.py --report=$(RESULTS)/driving --data_path=data/driving --workdirs=$(call published,driving,small)
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal

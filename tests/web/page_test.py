@@ -110,19 +110,19 @@ def test_what_it_predicts_is_what_python_predicts(page):
 
 
 def test_the_driving_model_predicts_the_same_too(page):
-    frames = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1)).astype(np.float32) / 255
+    frames = np.random.default_rng(0).integers(0, 256, (3, 72, 128, 3)).astype(np.float32) / 255
     received = page.evaluate(
         """async (frames) => {
-          const model = await lmvp.open('highway');
+          const model = await lmvp.open('driving');
           const given = frames.map((x) => Float32Array.from(x));
           const {frames: predicted, flows} = await model.predict(given);
           return {predicted: predicted.map((x) => [...x]), flow: flows.map((x) => x.length)};
         }""",
         frames.reshape(3, -1).tolist(),
     )
-    predicted = np.float32(received["predicted"]).reshape(3, 64, 64, 1)
-    assert received["flow"] == [64 * 64 * 2] * 3
-    np.testing.assert_allclose(predicted, by_file("highway", frames, 3), atol=TOLERANCE)
+    predicted = np.float32(received["predicted"]).reshape(3, 72, 128, 3)
+    assert received["flow"] == [72 * 128 * 2] * 3
+    np.testing.assert_allclose(predicted, by_file("driving", frames, 3), atol=TOLERANCE)
 
 
 def test_the_keyboard_moves_a_digit_and_turns_it(page):
