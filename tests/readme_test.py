@@ -101,7 +101,8 @@ def _folder(tmp_path, monkeypatch):
     for t in range(60):
         film.send(np.ascontiguousarray(texture[:, t : t + 64]))
     film.close()
-    names = "film drive other project_video solid_white_right clips/b films/c"
+    names = "film drive other project_video solid_white_right clips/b films/c "
+    names += "downtown forest_road solid_yellow_left evening_highway rain_wipers"
     for name in names.split():
         pathlib.Path(name).parent.mkdir(exist_ok=True)
         shutil.copy("a.mp4", f"{name}.mp4")

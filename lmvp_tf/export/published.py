@@ -75,13 +75,14 @@ def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
     are no square are the middle of one; each colour is the digits at another time.
 
     Returns:
-      {metric: mean}.
+      {metric: mean}, of those that have one.
     """
     data, accumulator = config.data, MetricAccumulator()
     for video in _check_videos(*data.frame_shape, data.num_frames):
         inputs, truth = tf.split(video, [data.num_inputs, -1], axis=1)
         accumulator.update(truth, model(inputs, num_predicted=truth.shape[1]))
-    return accumulator.result()["metrics"]
+    means = accumulator.result()["metrics"]
+    return {name: value for name, value in means.items() if value is not None}
 
 
 def _check_videos(height: int, width: int, channels: int, num_frames: int) -> Iterator[tf.Tensor]:

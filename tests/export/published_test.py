@@ -125,8 +125,10 @@ def test_the_readme_has_the_command_that_trains_it_anew():
 
 def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for dataset in pretrained.PRETRAINED:
-        assert lmvp_tf.load(dataset).config.dataset == dataset
+    datasets = {"moving_mnist": "moving_mnist", "highway": "highway", "driving": "highway"}
+    assert datasets.keys() == pretrained.PRETRAINED.keys()
+    for name, dataset in datasets.items():
+        assert lmvp_tf.load(name).config.dataset == dataset
     monkeypatch.setattr(pretrained, "PRETRAINED", {"highway": tmp_path / "none"})
     with pytest.raises(UserError, match="published weights are missing: .*none"):
         lmvp_tf.load("highway")
