@@ -39,8 +39,8 @@ def _markdown(rows, seconds, quick):
     table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
     how = "python -m benchmarks --quick" if quick else "python -m benchmarks"
     return (
-        f"Measured by `{how}` in {seconds / 60:.1f} minutes on {_machine()}. Less is better in "
-        f"every row; `README.md` says what the rows mean.\n\n{table}\n"
+        f"Measured by `{how}` in {seconds / 60:.1f} minutes\non {_machine()}.\n"
+        f"Less is better in every row; `README.md` says what the rows mean.\n\n{table}\n"
     )
 
 

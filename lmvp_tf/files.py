@@ -210,7 +210,8 @@ def _place(path: pathlib.Path) -> str:
 
 
 def _suffix(path: pathlib.Path) -> str:
-    return "".join(path.suffixes[-2:])  # Keras wants all of one such as .weights.h5
+    keras = ".weights.h5"  # which Keras wants whole
+    return keras if path.name.endswith(keras) else path.suffix
 
 
 def _clear(path: pathlib.Path) -> None:

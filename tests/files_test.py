@@ -25,7 +25,13 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["é" * 125 + ".json", "a" * 251 + ".gif", "1." * 100 + "weights.h5"]
+    "name",
+    [
+        "é" * 125 + ".json",
+        "a" * 251 + ".gif",
+        "1." * 100 + "weights.h5",
+        "Dr. " + "a" * 247 + ".gif",
+    ],
 )
 def test_what_has_as_long_a_name_as_there_may_be_is_written(tmp_path, name):
     files.write_text(tmp_path / name, "text")

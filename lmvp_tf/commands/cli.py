@@ -20,7 +20,7 @@ from lmvp_tf.errors import RunError, UserError, WorkerLost, one_line, printable
 
 runtime.prepare()  # here, for a program may import TensorFlow right after this module
 
-_FULL = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_TAKES_NO_MORE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run(main: Callable[[list[str]], int | None]) -> None:
@@ -113,7 +113,7 @@ def _of_the_machine(error: Exception) -> str | None:
         return f"the machine has too little memory ({one_line(error)})"
     if isinstance(error, OSError) and error.filename:
         return f"{printable(os.fsdecode(error.filename))}: {error.strerror}"
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in _TAKES_NO_MORE:
         stopping.silence(1)
         return f"what it prints, or a temporary file, cannot be written: {error.strerror}"
     if isinstance(error, FileNotFoundError) and "temporary directory" in str(error.strerror):

@@ -24,7 +24,7 @@ from lmvp_tf.training.hooks.hook import Hook, Report, Run
 from lmvp_tf.training.hooks.registry import make_hooks
 from lmvp_tf.training.procedure import Step
 from lmvp_tf.training.retrying import RETRY_SECONDS, Retrying
-from lmvp_tf.training.scalars import passing
+from lmvp_tf.training.scalars import uncached
 
 
 def train(
@@ -184,7 +184,7 @@ def _goes_on(run: Run) -> bool:
     distribution, seconds = run.state.distribution, run.state.seconds
     chiefs = float(seconds) if distribution.is_chief else 0.0
     requests, chiefs = distribution.sums(run.stop_requested, chiefs)
-    seconds.assign(passing(chiefs))
+    seconds.assign(uncached(chiefs))
     return not (run.complete or requests)
 
 
@@ -194,7 +194,9 @@ def steps_and_batches(
     """The step of every phase, and what it is called with, from `first_step` on."""
     training = config.training
     if training.jit_compile:  # a batch is drawn inside the step, by its number
-        numbers = (tf.constant(passing(number), tf.int64) for number in itertools.count(first_step))
+        numbers = (
+            tf.constant(uncached(number), tf.int64) for number in itertools.count(first_step)
+        )
         return graphs.compiled_steps(config, state, videos), numbers
     return graphs.traced_steps(state), state.distribution.batches(videos, training, first_step)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def passing(number: float) -> npt.NDArray[Any]:
+def uncached(number: float) -> npt.NDArray[Any]:
     """A number that is another one each time, for TensorFlow to forget.
 
     Of a Python number TensorFlow keeps the tensor for as long as the process lives, in case it

@@ -18,23 +18,13 @@ from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import build_model
 
 ROOT = pathlib.Path(__file__).parents[2]
-TINY = {
-    "data.size": 32,
-    "data.num_frames": 4,
-    "data.num_inputs": 3,
-    "model.encoder_widths": (4, 4),
-    "model.decoder_widths": (4,),
-    "model.pixel_widths": (4,),
-    "model.kernel_size": 3,
-}
 
 
 @pytest.fixture(name="place", scope="module")
-def _place(tmp_path_factory, digits_file):
+def _place(tmp_path_factory, fast_config):
     """A folder with published weights, and a film."""
     folder = tmp_path_factory.mktemp("programs")
-    values = TINY | {"data.path": str(digits_file)}
-    config = configs.validate(configs.replace(configs.create(model="dfn"), values))
+    config = fast_config
     weights.write(build_model(config), weights.Trained(1, 1.0, 1.0), folder / "run")
     write_json(folder / "run" / "config.json", configs.to_dict(config))
     film = np.random.default_rng(0).integers(0, 256, (1000, 32, 32), np.uint8)

@@ -15,7 +15,7 @@ from lmvp_tf import configs
 from lmvp_tf.errors import WriteError
 from lmvp_tf.training import checkpoint_files
 from lmvp_tf.training.hooks.hook import Hook, Report, Run
-from lmvp_tf.training.scalars import passing
+from lmvp_tf.training.scalars import uncached
 
 
 class TensorBoard(Hook):
@@ -36,7 +36,7 @@ class TensorBoard(Hook):
         with self._writing(run):
             for name, value in report.row(run).items():
                 if name != "step" and not isinstance(value, str):
-                    tf.summary.scalar(titles.get(name, name), passing(value))
+                    tf.summary.scalar(titles.get(name, name), uncached(value))
             for name, picture in report.pictures.items():
                 tf.summary.image(name, np.asarray(picture)[None])
 
@@ -49,7 +49,7 @@ class TensorBoard(Hook):
         """What the block writes is in a file at its end, or none of it is: then in no file."""
         try:
             self._file = self._file or _EventFile(run.workdir)
-            with self._file.writer.as_default(step=passing(run.step)):
+            with self._file.writer.as_default(step=uncached(run.step)):
                 yield
             self._file.flush()
         except (tf.errors.OpError, OSError) as error:
