@@ -239,9 +239,6 @@ def load_trained(
 ) -> tuple[VideoPredictor, weights.Trained]:
     """The trained model of a workdir: its newest checkpoint, or the weights that were published.
 
-    It computes in float32, also where it was trained in mixed precision: many processors have no
-    half precision and are slow at it, and it rounds differently from one to the next.
-
     Args:
       workdir: the folder of the run.
       config: its Config.
@@ -253,16 +250,43 @@ def load_trained(
     Raises:
       UserError: the workdir has neither, or a damaged one.
     """
+    model = build_for_prediction(config, distribution)
+    return model, read_trained(model, workdir)
+
+
+def build_for_prediction(
+    config: Config, distribution: Distribution | None = None
+) -> VideoPredictor:
+    """The model of a Config, not for training.
+
+    It computes in float32, also where it was trained in mixed precision: many processors have no
+    half precision and are slow at it, and it rounds differently from one to the next.
+
+    Args:
+      config: the Config.
+      distribution: the devices to have it on; None: those that TensorFlow chooses.
+    """
     with (distribution or Distribution()).strategy.scope():
-        model = build_model(configs.replace(config, {"training.mixed_precision": "none"}))
+        return build_model(configs.replace(config, {"training.mixed_precision": "none"}))
+
+
+def read_trained(model: VideoPredictor, workdir: pathlib.Path) -> weights.Trained:
+    """Reads into a model what its run has learned: the newest checkpoint, or published weights.
+
+    Returns:
+      How long it was trained, a Trained.
+
+    Raises:
+      UserError: the workdir has neither, or a damaged one, or one of another model.
+    """
     if weights.are_in(workdir):
-        return model, weights.read(model, workdir)
+        return weights.read(model, workdir)
     step = tf.Variable(0, dtype=tf.int64)
     seconds, cpu_seconds = (tf.Variable(0.0, dtype=tf.float64) for _ in range(2))
     checkpoint = tf.train.Checkpoint(**_tracked(model, step, seconds, cpu_seconds))
     if not Checkpoints(workdir, checkpoint).restore(partial=True):
         raise UserError(f"{workdir} has no checkpoint yet: train it by run_train.py first")
-    return model, weights.Trained(int(step), float(seconds), float(cpu_seconds))
+    return weights.Trained(int(step), float(seconds), float(cpu_seconds))
 
 
 def _tracked(

@@ -35,7 +35,7 @@ from lmvp_tf.metrics import registry
 from lmvp_tf.metrics.accumulator import suitable
 from lmvp_tf.models.predictor import VideoPredictor
 from lmvp_tf.training import memory
-from lmvp_tf.training.checkpoint import load_trained
+from lmvp_tf.training.checkpoint import build_for_prediction, read_trained
 from lmvp_tf.training.weights import Trained
 
 _MEAN_IMAGE_BATCHES = 32  # of 64 training sequences
@@ -94,14 +94,15 @@ def _evaluate(
     log = workdir / "log.csv"
     if log.exists():
         read_columns(log)  # before an hour is spent, should it be damaged
-    model, trained = load_trained(workdir, config, distribution)
+    model, predict = _networks(config, distribution)
+    trained = read_trained(model, workdir)
     videos = open_dataset(setting)
     folder = elsewhere or evaluation_folder(workdir, config, setting, options, videos)
     print(f"Data: {videos.source}")
     probabilities = config.losses.reconstruction == "bce"
     _say_what_is_left_out(setting, probabilities)
     test = TestSet(videos, options, _EXAMPLES)
-    systems = _systems(model, config.model_name, videos, distribution)
+    systems = {**_floors(videos), config.model_name: predict}
     with tqdm(total=test.num_sequences, unit="sequence", desc="evaluate") as progress:
         accumulators = measure(
             systems,
@@ -140,19 +141,28 @@ def _say_what_is_left_out(setting: Config, probabilities: bool) -> None:
         )
 
 
-def _systems(
-    model: VideoPredictor, name: str, videos: Dataset, distribution: Distribution
-) -> dict[str, System]:
-    """The floors and the model. Without training data there is no mean image."""
+@functools.lru_cache(maxsize=1)
+def _networks(config: Config, distribution: Distribution) -> tuple[VideoPredictor, System]:
+    """The model of a run, without what it has learned, and how it predicts.
+
+    The last one stays for the next evaluation of the same run: to build and to trace it takes
+    seconds, and TensorFlow 2.21 does not free all of a graph with a function compiled by XLA in it.
+    """
+    model = build_for_prediction(config, distribution)
+
+    @functools.cache
+    def graph(num_predicted: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        return distribution.spread(lambda inputs: model(inputs, num_predicted=num_predicted))
+
+    return model, lambda inputs, num_predicted: graph(num_predicted)(inputs)
+
+
+def _floors(videos: Dataset) -> dict[str, System]:
+    """The floors. Without training data there is no mean image."""
     mean_image = None
     if videos.has_training:
         mean_image = mean_training_image(videos.train(0, 64), _MEAN_IMAGE_BATCHES)
-
-    @functools.cache
-    def predictor(num_predicted: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        return distribution.spread(lambda inputs: model(inputs, num_predicted=num_predicted))
-
-    return {**floors(mean_image), name: lambda inputs, number: predictor(number)(inputs)}
+    return floors(mean_image)
 
 
 def _description(setting: Config, model: VideoPredictor, trained: Trained) -> Document:
