@@ -70,7 +70,7 @@ def unseen_folder(path: os.PathLike[str] | str) -> Iterator[pathlib.Path]:
       WriteError: nothing can be written there.
     """
     path = pathlib.Path(path)
-    _check_folder(path.parent)
+    _existing_folder(path.parent)
     folder = None
     with told_by_name(path):
         try:
@@ -105,7 +105,7 @@ def whole_folder(
       WriteError: it cannot be written (no disk space, no permission). `path` is then as it was.
     """
     path = pathlib.Path(os.path.realpath(path))
-    _check_folder(path)
+    _existing_folder(path)
     with told_by_name(path), unseen_folder(path if _is_replaceable(path) else path / "new") as new:
         yield new
         for part in [*new.rglob("*"), new]:
@@ -118,11 +118,37 @@ def whole_folder(
             sync(path.parent)
 
 
-def _check_folder(path: pathlib.Path) -> None:
-    """Refuses the name of a folder that is, or is below, a file."""
+def check_folder(path: pathlib.Path) -> None:
+    """Refuses a folder that `whole_folder` could not write, before hours are spent on its files.
+
+    Raises:
+      UserError: it is a file, or below one, or nothing may be written there.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    _existing_folder(path)
+    check_place(path if _is_replaceable(path) else path / "new")
+
+
+def check_place(path: pathlib.Path) -> None:
+    """Refuses a path beside which nothing may be written, before the work is done.
+
+    Raises:
+      UserError: it is below a file, or in no folder that can be written to.
+    """
+    folder = _existing_folder(path.parent)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {folder}: {error.strerror}") from error
+
+
+def _existing_folder(path: pathlib.Path) -> pathlib.Path:
+    """The folder, or the nearest one above it that exists; refuses what is, or is below, a file."""
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not there.is_dir():
         raise UserError(f"{there} is a file: give a folder")
+    return there
 
 
 def _names(folder: pathlib.Path) -> set[str]:

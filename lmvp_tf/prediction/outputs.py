@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
-import tempfile
 
+from lmvp_tf import files
 from lmvp_tf.errors import UserError
 
 SUFFIXES = (".gif", ".mp4", ".png", ".npy")
@@ -32,11 +32,4 @@ def check(path: pathlib.Path) -> None:
     suffix(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder: give the name of a file to write")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise UserError(f"{path} cannot be written: {folder} is a file, not a folder")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {folder}: {error.strerror}") from error
+    files.check_place(path)

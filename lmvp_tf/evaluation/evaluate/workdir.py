@@ -30,7 +30,7 @@ from lmvp_tf.evaluation.evaluate.results import Document
 from lmvp_tf.evaluation.evaluate.test_set import TestSet
 from lmvp_tf.evaluation.options import EvaluationOptions, evaluation_folder, test_setting
 from lmvp_tf.evaluation.training_log import read_columns
-from lmvp_tf.files import whole_folder, write_text
+from lmvp_tf.files import check_folder, whole_folder, write_text
 from lmvp_tf.metrics import registry
 from lmvp_tf.metrics.accumulator import suitable
 from lmvp_tf.models.predictor import VideoPredictor
@@ -98,6 +98,7 @@ def _evaluate(
     trained = read_trained(model, workdir)
     videos = open_dataset(setting)
     folder = elsewhere or evaluation_folder(workdir, config, setting, options, videos)
+    check_folder(folder)
     print(f"Data: {videos.source}")
     probabilities = config.losses.reconstruction == "bce"
     _say_what_is_left_out(setting, probabilities)

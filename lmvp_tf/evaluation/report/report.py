@@ -21,7 +21,7 @@ from lmvp_tf.evaluation.evaluate.measure import checked_prediction
 from lmvp_tf.evaluation.evaluate.test_set import TestSet
 from lmvp_tf.evaluation.options import EvaluationOptions
 from lmvp_tf.evaluation.report import markup, page
-from lmvp_tf.files import whole_folder, write_json, write_text
+from lmvp_tf.files import check_folder, whole_folder, write_json, write_text
 from lmvp_tf.training.checkpoint import load_trained
 
 _EXAMPLES = 2
@@ -55,8 +55,7 @@ def make_report(
       RunError: a file cannot be written.
     """
     options = options or EvaluationOptions()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--report wants a folder to write to, {folder} is a file")
+    check_folder(folder)
     found = candidates(workdirs, options)
     videos = open_dataset(found[0].setting)
     runs = read_runs(found, options, videos)

@@ -86,3 +86,21 @@ def test_an_absurd_horizon_is_refused_before_anything_is_made(tmp_path):
     write_json(tmp_path / "config.json", configs.to_dict(configs.create()))
     with pytest.raises(UserError, match="the config needs .* of memory at the least"):
         workdir.evaluate_workdir(pathlib.Path(tmp_path), EvaluationOptions(horizon=10**9))
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("file", "file is a file: give a folder"),
+        ("file/below", "file is a file: give a folder"),
+        ("/proc/evaluation", "/proc/evaluation cannot be written: /proc: "),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(
+    evaluate, tmp_path, monkeypatch, place, message
+):
+    run = evaluate(6).parent
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(workdir, "measure", None)
+    with pytest.raises(UserError, match=message):
+        workdir.evaluate_workdir(run, EvaluationOptions(output=tmp_path / place))

@@ -102,7 +102,7 @@ def _check_figures(document, workdirs):
 
 def test_a_file_in_the_place_of_the_folder_is_named_before_anything_is_evaluated(tmp_path):
     (tmp_path / "report").write_text("in the way")
-    with pytest.raises(UserError, match="--report wants a folder to write to, .*report is a file"):
+    with pytest.raises(UserError, match="report is a file: give a folder"):
         make_report([tmp_path / "a"], tmp_path / "report")
 
 
