@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import reliability
+import scipy.stats
 from faults import prepare
 from faults_kills import apart
 
@@ -155,12 +156,15 @@ def serve(base: pathlib.Path, seconds: float) -> list[Any]:
 
 
 def growth(samples: list[Sample], name: str) -> tuple[float, float]:
-    """What there was after the warm-up, and how much more at the end: medians of a few samples."""
-    values = [found[name] for found in samples]
-    few = max(1, len(values) // 10)
-    warm = round(_WARM_UP * len(values))
-    first, last = (statistics.median(part) for part in (values[warm : warm + few], values[-few:]))
-    return first, last / first - 1
+    """What there was after the warm-up, and how much more at the end by the trend in between.
+
+    The trend is Theil and Sen's, the median of the slopes between all pairs of samples: a
+    connection that is just being made, in a few of them, is none.
+    """
+    values = [found[name] for found in samples[round(_WARM_UP * len(samples)) :]]
+    first = statistics.median(values[: max(1, len(values) // 8)])
+    trend = scipy.stats.theilslopes(values).slope
+    return first, trend * (len(values) - 1) / first
 
 
 def rows_of(part: str, samples: list[Sample]) -> tuple[list[list[str]], list[str]]:

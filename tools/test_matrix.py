@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "compatibility.md"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PACKAGES = {"oldest": "lowest-direct", "newest": "highest"}
 # Of these the oldest that has a wheel for a Python is taken: nobody compiles them.
-COMPILED = "numpy pillow h5py matplotlib msgspec scikit-image google-crc32c grpcio".split()
+COMPILED = "numpy pillow h5py matplotlib msgspec scikit-image scipy google-crc32c grpcio".split()
 SHOWN = ("tensorflow", "keras", "numpy")
 BEGIN, END = "<!-- matrix: begin -->\n", "<!-- matrix: end -->\n"
 
