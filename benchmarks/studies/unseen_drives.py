@@ -14,6 +14,7 @@ import pathlib
 import sys
 
 import numpy as np
+import scipy.stats
 
 from lmvp_tf.readers import read_json
 
@@ -38,13 +39,14 @@ def main(evaluation: str, flow_evaluation: str) -> None:
         ratios = errors.mean() / of_last, flow_errors.mean() / of_last
         better = (errors < flow_errors).mean()
         rows.append([len(errors), of_last, *ratios, ratios[0] / ratios[1], better])
-    means = [sum(row[0] for row in rows), *np.mean([row[1:] for row in rows], axis=0)]
+    values = np.array([row[1:] for row in rows])
+    half = scipy.stats.t.ppf(0.975, len(rows) - 1) * scipy.stats.sem(values)
+    rows += [[sum(row[0] for row in rows), *values.mean(axis=0)], ["", *half]]
     with TABLE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for drive, (windows, of_last, *others) in zip(
-            [*model, "mean"], [*rows, means], strict=True
-        ):
+        names = [*model, "mean", "half of its 95% interval"]
+        for drive, (windows, of_last, *others) in zip(names, rows, strict=True):
             writer.writerow([drive, windows, f"{of_last:.5f}", *(f"{x:.3f}" for x in others)])
     print(TABLE.read_text(), end="")
 
