@@ -13,7 +13,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from absl import logging
+
 from lmvp_tf import files
+from lmvp_tf.errors import RunError, one_line
 
 # Whether oneDNN predicts one video faster, by the vendor of the processor (docs/decisions.md). The
 # choice for others is TensorFlow's.
@@ -29,7 +32,22 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 def prepare() -> None:
     """Sets up the process. What the user's environment says already stays as it is."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's warnings hide our own
+    _open_closed_streams()
     keep_freed_memory()
+
+
+def _open_closed_streams() -> None:
+    """Opens stdin, stdout and stderr where they are closed (`2>&-`, some daemons).
+
+    Else the next file that is opened has one of their numbers, and what a library says to it would
+    be written into the file.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (as long as the process)
 
 
 def import_tensorflow(training: bool = True) -> None:
@@ -40,14 +58,32 @@ def import_tensorflow(training: bool = True) -> None:
       training: whether convolutions are those of large batches, which oneDNN makes half as fast
         again. Whether it helps a prediction of one video depends on the processor. What the user's
         environment says wins.
+
+    Raises:
+      RunError: it cannot be imported.
     """
     onednn = "1" if training else _ONEDNN_PREDICTS.get(_processor_vendor())
     if onednn:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", onednn)
     hidden = ("cv2", "jax", "matplotlib", "pandas", "scipy", "sklearn")
+    _choose_backend()
     with _hidden(*hidden), _without_garbage_collection(), _without_chatter():
-        import keras  # noqa: F401  (imports TensorFlow, its backend)
-        import tensorflow  # noqa: F401  (finds Keras there already)
+        try:
+            import keras  # imports TensorFlow, its backend
+            import tensorflow  # noqa: F401  (finds Keras there already)
+        except ImportError as error:
+            raise RunError(f"TensorFlow cannot be imported: {one_line(error)}") from error
+    # What ~/.keras/keras.json says is for the user's own models.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+
+
+def _choose_backend() -> None:
+    """The programs compute by TensorFlow, whatever Keras does elsewhere on this machine."""
+    asked = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if asked != "tensorflow":
+        logging.warning("KERAS_BACKEND=%s is left aside: this program runs on TensorFlow", asked)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def _processor_vendor() -> str:

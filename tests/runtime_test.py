@@ -1,14 +1,19 @@
 """The process is prepared before TensorFlow starts, and the user's own settings win."""
 
+import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
+import lmvp_tf
 from lmvp_tf import runtime
+from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.prediction.pretrained import PRETRAINED
 
 CPUS = pathlib.Path("/proc/cpuinfo")
@@ -64,6 +69,46 @@ def test_onednn_trains_and_predicts_where_it_is_faster(monkeypatch, vendor, trai
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "user's")
     runtime.import_tensorflow(training)
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "user's"
+
+
+def test_what_keras_does_elsewhere_on_the_machine_changes_no_program(tmp_path):
+    settings = {"floatx": "float64", "image_data_format": "channels_first", "backend": "jax"}
+    (tmp_path / "keras.json").write_text(json.dumps({**settings, "epsilon": 1e-7}))
+    program = (
+        "from lmvp_tf import runtime; runtime.prepare(); runtime.import_tensorflow();"
+        "import keras; print(*[keras.config.backend(), keras.config.floatx(),"
+        "keras.config.image_data_format()])"
+    )
+    for environment in ({}, {"KERAS_BACKEND": "nonsense"}):
+        found = run(program, KERAS_HOME=str(tmp_path), **environment)
+        assert found == "tensorflow float32 channels_last"
+
+
+def test_a_library_of_channels_first_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    with pytest.raises(
+        UserError, match="Keras is set to channels_first, .*: set it to channels_la"
+    ):
+        lmvp_tf.build_model("moving_mnist", "demo")
+
+
+def test_tensorflow_that_cannot_be_imported_is_a_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(RunError, match="^TensorFlow cannot be imported: .*tensorflow"):
+        runtime.import_tensorflow()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_file_never_takes_the_place_of_a_closed_stream(tmp_path, closed):
+    """What a library says to stderr would be written into it."""
+    program = (
+        "import os, sys; from lmvp_tf import runtime; runtime.prepare();"
+        "file = open(sys.argv[1], 'w'); os.write(2, b'said'); sys.stderr.write('said');"
+        "print(file.fileno(), flush=True); file.write(str(file.fileno()))"
+    )
+    command = shlex.join([sys.executable, "-c", program, str(tmp_path / "file")])
+    assert subprocess.run(["bash", "-c", f"{command} {closed}"]).returncode == 0
+    assert int((tmp_path / "file").read_text()) > 2
 
 
 @pytest.mark.skipif(not CPUS.exists(), reason="where Linux says it")

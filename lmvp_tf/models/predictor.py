@@ -74,6 +74,11 @@ class VideoPredictor(keras.Model):
     recompute = False
 
     def __init__(self, settings: Any = None, **kwargs: Any) -> None:
+        if keras.config.image_data_format() != "channels_last":
+            raise UserError(
+                "Keras is set to channels_first, by ~/.keras/keras.json or by "
+                "keras.config.set_image_data_format: set it to channels_last for these models"
+            )
         super().__init__(autocast=False, **kwargs)
         if settings is None:
             settings = self.Settings()

@@ -47,7 +47,10 @@ def save_model(folder, *frame_shape):
         ("--workdir=a --input=film.npy --output=out.gif --fps=5 --stride=2", "exclude each other"),
         ("--workdir=a --input=film.npy --output=out.gif --crop=left", "--crop is centre, none or"),
         ("--workdir=a --input=film.npy --output=.", ".: the output ends in one of .gif, .mp4"),
-        ("--workdir=a --input=film.npy --output=film.npy/out.gif", "film.npy is a file: give a folder"),
+        (
+            "--workdir=a --input=film.npy --output=film.npy/out.gif",
+            "film.npy is a file: give a folder",
+        ),
         ("--workdir=a --input=film.npy --output=out.gif", "a is no workdir of run_train.py"),
         ("--workdir=film.npy --input=film.npy --output=out.gif", "film.npy"),
         ("--saved_model=film.npy --input=film.npy --output=out.gif", "film.npy is no SavedModel"),
