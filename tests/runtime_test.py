@@ -15,6 +15,7 @@ import lmvp_tf
 from lmvp_tf import runtime
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.prediction.pretrained import PRETRAINED
+from lmvp_tf.training.checkpoint import TrainState
 
 CPUS = pathlib.Path("/proc/cpuinfo")
 HIGHWAY = PRETRAINED["highway"]
@@ -90,6 +91,13 @@ def test_a_library_of_channels_first_is_refused(monkeypatch):
         UserError, match="Keras is set to channels_first, .*: set it to channels_la"
     ):
         lmvp_tf.build_model("moving_mnist", "demo")
+
+
+def test_another_backend_of_keras_loads_and_trains_no_run(monkeypatch, fast_config):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    for call in (lambda: lmvp_tf.load("highway"), lambda: TrainState(fast_config)):
+        with pytest.raises(UserError, match="Keras runs on jax here, .*KERAS_BACKEND=tensorflow"):
+            call()
 
 
 def test_tensorflow_that_cannot_be_imported_is_a_line(monkeypatch):

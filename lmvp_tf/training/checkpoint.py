@@ -55,6 +55,7 @@ class TrainState:
 
     def __init__(self, config: Config, distribution: Distribution | None = None) -> None:
         self.distribution = distribution or Distribution()
+        _check_backend()
         self.distribution.check(config.training)
         memory.check(config, training=True, machines=self.distribution.workers)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
@@ -265,9 +266,21 @@ def build_for_prediction(
     Args:
       config: the Config.
       distribution: the devices to have it on; None: those that TensorFlow chooses.
+
+    Raises:
+      UserError: Keras does not run on TensorFlow.
     """
+    _check_backend()
     with (distribution or Distribution()).strategy.scope():
         return build_model(configs.replace(config, {"training.mixed_precision": "none"}))
+
+
+def _check_backend() -> None:
+    if (backend := keras.config.backend()) != "tensorflow":
+        raise UserError(
+            f"Keras runs on {backend} here, and runs are trained and read on TensorFlow: set "
+            "KERAS_BACKEND=tensorflow, or load what run_export.py --format=keras writes"
+        )
 
 
 def read_trained(model: VideoPredictor, workdir: pathlib.Path) -> weights.Trained:
