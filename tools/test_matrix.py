@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "compatibility.md"
@@ -36,7 +37,8 @@ def main() -> None:
     heads = "".join(f" {name} |" for name in SHOWN)
     lines = [f"| Python | packages |{heads} fast tests |", "|---" * (3 + len(SHOWN)) + "|"]
     chosen = ", ".join(map("`{}`".format, arguments.tests))
-    note = f"\nOf the tests these alone: {chosen}.\n" if chosen else ""
+    note = textwrap.fill(f"Of the tests these alone: {chosen}.", 80, break_on_hyphens=False)
+    note = f"\n{note}\n" if chosen else ""
     for python in arguments.python:
         for packages in arguments.packages:
             lines.append(row(python, packages, arguments.tests))
@@ -74,9 +76,9 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something, without the time that it took."""
+    """The last line that says something, without warnings and the time that it took."""
     lines = text.strip().splitlines() or ["no reason given"]
-    return re.sub(r" in [\d.]+s.*", "", lines[-1]).strip("= ")
+    return re.sub(r"(, \d+ warnings?)? in [\d.]+s.*", "", lines[-1]).strip("= ")
 
 
 def cells(python: str, packages: str, versions: dict[str, str], outcome: str) -> str:
