@@ -6,6 +6,7 @@ Whatever is wrong with a file ends in a UserError of one line. What is no regula
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import errno
@@ -135,7 +136,8 @@ def read_json(
     """
     path = pathlib.Path(path)
     with reading(path, advice):
-        return msgspec.json.decode(read_bytes(path, most), type=kind)
+        content = read_bytes(path, most).removeprefix(codecs.BOM_UTF8)  # of editors on Windows
+        return msgspec.json.decode(content, type=kind)
 
 
 def read_csv(path: pathlib.Path, advice: str = "") -> list[dict[str, str]]:
@@ -146,7 +148,7 @@ def read_csv(path: pathlib.Path, advice: str = "") -> list[dict[str, str]]:
       UserError: it cannot be read, is no CSV, or too large.
     """
     with reading(path, advice):
-        text = io.StringIO(read_bytes(path, _CSV_BYTES).decode("utf-8"), newline="")
+        text = io.StringIO(read_bytes(path, _CSV_BYTES).decode("utf-8-sig"), newline="")
         rows, cells = [], 0
         for row in csv.DictReader(text):
             cells += len(row)

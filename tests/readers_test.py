@@ -41,6 +41,14 @@ def test_json_of_another_kind_is_refused_by_name(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_editor_on_windows_may_have_saved_it(tmp_path):
+    """With a byte order mark before its text, and lines that end in two characters."""
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{\r\n"step": 5}\r\n')
+    assert readers.read_json(tmp_path / "a.json", Facts).step == 5
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfstep,loss\r\n5,0.5\r\n")
+    assert readers.read_csv(tmp_path / "a.csv") == [{"step": "5", "loss": "0.5"}]
+
+
 def test_json_is_read_from_regular_files_alone(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in (tmp_path / "pipe", "/dev/zero", tmp_path):
