@@ -3,7 +3,9 @@
     python -m benchmarks.studies.motion_controls ARM=WORKDIR...
 
 Each run is to be evaluated (run_eval.py). A WORKDIR may be a folder of results/, whose errors by
-sequence are not kept: the interval of its mean is left empty then.
+sequence are not kept: the interval of its mean is left empty then. motion_differences.csv has MSE
+per frame of each arm of two seeds or more minus that of the first such arm, with Welch's 95%
+interval over seeds.
 """
 
 from __future__ import annotations
@@ -13,22 +15,43 @@ import pathlib
 import sys
 
 import numpy as np
+import scipy.stats
 
 from lmvp_tf.readers import read_json
 
-TABLE = pathlib.Path(__file__).parents[2] / "results" / "moving_mnist/tuning/motion_controls.csv"
+TABLES = pathlib.Path(__file__).parents[2] / "results" / "moving_mnist" / "tuning"
 COLUMNS = ("arm", "seed", "step", "cpu_seconds", "sequences", "mse_per_frame", "half_interval")
+DIFFERENCES = ("arm", "minus", "seeds", "mse_per_frame", "low", "high")
 OTHERS = ("bce_per_frame", "ssim_tf", "ssim_skimage")
 
 
 def main(runs: list[str]) -> None:
-    with TABLE.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*COLUMNS, *OTHERS))
-        for arm, _, folder in (run.partition("=") for run in runs):
-            row = [arm, *_row(pathlib.Path(folder))]
-            writer.writerow(row)
-            print(*row)
+    errors: dict[str, list[float]] = {}
+    rows = []
+    for arm, _, folder in (run.partition("=") for run in runs):
+        rows.append([arm, *_row(pathlib.Path(folder))])
+        errors.setdefault(arm, []).append(float(rows[-1][COLUMNS.index("mse_per_frame")]))
+    _write("motion_controls.csv", (*COLUMNS, *OTHERS), rows)
+    _write("motion_differences.csv", DIFFERENCES, _differences(errors))
+
+
+def _differences(errors: dict[str, list[float]]) -> list[list[object]]:
+    """A row for each arm of several seeds but the first."""
+    (first, of_first), *others = ((n, e) for n, e in errors.items() if len(e) > 1)
+    rows = []
+    for arm, of_arm in others:
+        found = scipy.stats.ttest_ind(of_arm, of_first, equal_var=False)
+        values = (np.mean(of_arm) - np.mean(of_first), *found.confidence_interval())
+        seeds = f"{len(of_arm)} and {len(of_first)}"
+        rows.append([arm, first, seeds, *(f"{value:.1f}" for value in values)])
+    return rows
+
+
+def _write(name: str, columns: tuple[str, ...], rows: list[list[object]]) -> None:
+    with (TABLES / name).open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    for row in rows:
+        print(*row)
 
 
 def _row(folder: pathlib.Path) -> list[object]:
