@@ -16,7 +16,7 @@ from lmvp_tf.models.recurrence import recur
 if TYPE_CHECKING:
     import tensorflow as tf
 
-FORMS = ("recurrent", "split", "transport")
+FORMS = ("recurrent", "beside", "split", "transport")
 _REACH = 3  # transport: features come from the cell itself and the eight around it
 
 Memory = tuple["tf.Tensor", "tf.Tensor"]  # hidden and cell, each [B, h, w, units]
@@ -36,20 +36,21 @@ class MotionGuider(keras.Model):
         hidden_t, state_t = ConvLSTM(f_t, state_{t-1})
 
         "recurrent"    m_t = conv(hidden_t)                              G reads m_t
+        "beside"       m_t = head(hidden_t, f_t)                         G reads hidden_t
         "split"        m_t = head(hidden_t, f_t)                         G reads m_t, hidden_t
         "transport"    m_t = filter_t * f_t - f_t + head(hidden_t, f_t)  G reads m_t, hidden_t and
                                                                          where filter_t points
 
     The first is the paper's, in which one map is to be both what Eq. 2 asks for and what G can use.
-    In the others each has its own. The filters of the third, one 3x3 softmax filter per cell, come
+    In the others each has its own. The filters of the last, one 3x3 softmax filter per cell, come
     from (hidden_t, f_t) too.
 
     Args:
       units: channels of the recurrent state.
       form: one of `FORMS`.
-      head_widths: "split" and "transport": channels of the head's layers before the last.
-      apart: "split" and "transport": Eq. 2 alone trains what makes m_t of (hidden_t, f_t), and
-        moves nothing else; False: all of M is one network.
+      head_widths: all but "recurrent": channels of the head's layers before the last.
+      apart: all but "recurrent": Eq. 2 alone trains what makes m_t of (hidden_t, f_t), and moves
+        nothing else; False: all of M is one network.
 
     Call arguments:
       features: f_t, [B, h, w, K].
@@ -104,8 +105,12 @@ class MotionGuider(keras.Model):
 
     def num_shown(self, num_channels: int) -> int:
         """N, how many channels G reads, for features of K channels."""
-        also = {"recurrent": 0, "split": self.units, "transport": self.units + 2}
-        return num_channels + also[self.form]
+        return {
+            "recurrent": num_channels,
+            "beside": self.units,
+            "split": num_channels + self.units,
+            "transport": num_channels + self.units + 2,
+        }[self.form]
 
     def initial_state(self, batch_size: int | tf.Tensor, height: int, width: int) -> Memory:
         """Zeros (Algorithm 1, line 3)."""
@@ -151,6 +156,8 @@ class MotionGuider(keras.Model):
         known = ops.concatenate([fixed(hidden), features], axis=-1)
         body = ops.concatenate([ops.cast(self.body(known), "float32"), features], axis=-1)
         motion = ops.cast(self.head(body), "float32")
+        if self.form == "beside":
+            return Guidance(motion, ops.cast(hidden, "float32"))
         if self.form == "split":
             return Guidance(motion, ops.concatenate([fixed(motion), hidden], axis=-1))
         taps = ops.moveaxis(ops.cast(self.taps(body), "float32"), -1, 0)
