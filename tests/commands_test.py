@@ -122,7 +122,7 @@ def test_train_then_evaluate(tmp_path, digits_file):
         "--set=data.num_frames=8",
         "--set=data.num_inputs=4",
         "--set=training.one_step_steps=0",
-        "--set=training.pretrain_steps=2",
+        "--set=training.pretrain_steps=3",
         "--set=training.validation_sequences=2",
         *TINY_MODEL,
     )

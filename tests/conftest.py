@@ -1,8 +1,10 @@
 """What tests share: a config whose steps take a fraction of a second, and videos to feed it."""
 
 import importlib
+import os
 import signal
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -10,8 +12,14 @@ from absl import flags
 
 from lmvp_tf import configs, runtime
 
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # The filter is compiled in many tests, for few shapes: what XLA has made once all of them use,
+    # also those of other processes of xdist, and the programs that they start.
+    _COMPILED = tempfile.TemporaryDirectory(prefix="compiled-")
+    os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={_COMPILED.name}"
 runtime.prepare()
 runtime.import_tensorflow()
+import tensorflow as tf  # noqa: E402
 # A shell starts what runs in the background deaf to Ctrl-C, nohup what it runs to a terminal that
 # goes, and so would be all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,6 +81,24 @@ def fast_config(digits_file):
         "training.validation_sequences": 1,
     }
     return configs.validate(configs.replace(configs.create(model="dfn"), values))
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """A module's steps run as they are written: of the few that a test takes each is done in a
+    tenth of the time that its graph would be traced in.
+    """
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def traced(eagerly):
+    """Graphs again, for a test of such a module that is about them."""
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)
 
 
 @pytest.fixture

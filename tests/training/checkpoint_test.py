@@ -9,6 +9,9 @@ from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained, newest_step
 
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
 @pytest.mark.parametrize("precision", ["none", "float16"])  # which scales its losses
 def test_every_variable_returns_optimizer_slots_included(
     tiny_config, tiny_video, tmp_path, precision

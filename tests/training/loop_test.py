@@ -23,6 +23,7 @@ from lmvp_tf.training.hooks.saving import Saving
 from lmvp_tf.training.hooks.stop_signals import StopSignals
 
 ROOT = pathlib.Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 @pytest.fixture(name="config", scope="module")
@@ -56,6 +57,7 @@ def run_in_new_process(config, workdir):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("traced")
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(lmvp, tmp_path):
     """3 steps, a new process, 3 more steps: every phase, every optimizer, the order of the data."""
     config = configs.replace(lmvp, {"data.num_frames": 5, "data.num_inputs": 3})
@@ -79,7 +81,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(lmvp, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def trained_once(config, tmp_path_factory):
+def trained_once(config, eagerly, tmp_path_factory):
     """A workdir of two steps, to be copied."""
     config = configs.replace(config, {"training.max_steps": 2, "training.validate_every": 2})
     workdir = tmp_path_factory.mktemp("trained") / "run"
@@ -124,6 +126,7 @@ def test_it_writes_config_log_and_tensorboard(lmvp, tmp_path):
     } <= tags
 
 
+@pytest.mark.usefixtures("traced")
 def test_profiled_steps_are_recorded_with_their_operations(config, tmp_path):
     config = configs.replace(config, {"training.max_steps": 2, "training.validate_every": 3})
     loop.train(config, tmp_path / "run", profile=(2, 2))
@@ -327,6 +330,7 @@ def test_a_baseline_trains_logs_and_comes_back(tiny_values, digits_file, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("traced")
 def test_a_step_compiled_as_a_whole_with_its_batch_inside_trains_the_same(
     tiny_values, digits_file, tmp_path
 ):

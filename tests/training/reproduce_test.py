@@ -9,6 +9,8 @@ from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training import loop
 from lmvp_tf.training.reproduce import reproduce
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def _values(lines):
     return {line.split()[0]: line.split()[1] for line in lines[2:]}

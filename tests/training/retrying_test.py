@@ -23,6 +23,8 @@ from lmvp_tf.training.log import Log
 from lmvp_tf.training.retrying import Retrying
 from tests.limits import files_of_at_most
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):

@@ -18,6 +18,7 @@ from lmvp_tf.training import loop
 from lmvp_tf.training.checkpoint import load_trained
 
 ROOT = pathlib.Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("eagerly")  # what the test's own process trains
 
 
 @pytest.fixture(scope="module")

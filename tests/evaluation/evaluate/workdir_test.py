@@ -13,6 +13,7 @@ from lmvp_tf.files import write_json
 from lmvp_tf.training import weights
 from lmvp_tf.training.checkpoint import build_model
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 VALUES = {"data.size": 32, "data.num_frames": 5, "data.num_inputs": 3}
 
 
@@ -21,7 +22,7 @@ def _contents(folder):
 
 
 @pytest.fixture(name="evaluate", scope="module")
-def _evaluate(tmp_path_factory, digits_file):
+def _evaluate(eagerly, tmp_path_factory, digits_file):
     """A function that evaluates a model at a step, in one workdir; it is measured but once."""
     folder = tmp_path_factory.mktemp("run")
     config = configs.replace(configs.create(model="last_frame"), VALUES)

@@ -16,6 +16,7 @@ from lmvp_tf.evaluation.report.report import make_report
 from lmvp_tf.training import loop
 
 ROOT = pathlib.Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 _ONE_STEP = {  # in one phase: tracing another takes longer than all else here
     "training.one_step_steps": 0,
