@@ -20,6 +20,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 runtime.prepare()
 runtime.import_tensorflow()
 import tensorflow as tf  # noqa: E402
+
 # A shell starts what runs in the background deaf to Ctrl-C, nohup what it runs to a terminal that
 # goes, and so would be all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
