@@ -8,7 +8,6 @@ from lmvp_tf import configs
 from lmvp_tf.errors import RunError, UserError
 from lmvp_tf.training.checkpoint import Checkpoints, TrainState, load_trained, newest_step
 
-
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 
