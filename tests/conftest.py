@@ -17,6 +17,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     # also those of other processes of xdist, and the programs that they start.
     _COMPILED = tempfile.TemporaryDirectory(prefix="compiled-")
     os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={_COMPILED.name}"
+else:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # there is a process for each core
 runtime.prepare()
 runtime.import_tensorflow()
 import tensorflow as tf  # noqa: E402

@@ -1,7 +1,4 @@
-"""Runs an exported SavedModel in a process that knows TensorFlow and none of the project's models.
-
-python -m lmvp_tf.export.check FOLDER REQUESTS.npz ANSWERS.npz
-"""
+"""Runs an exported SavedModel in a process that knows nothing of the project's models."""
 
 from __future__ import annotations
 
@@ -19,6 +16,15 @@ import tensorflow as tf
 
 from lmvp_tf.errors import RunError
 
+# What a fresh process runs: main, with TensorFlow imported as our programs import it.
+_PROGRAM = """
+import sys
+from lmvp_tf import runtime
+runtime.prepare()
+runtime.import_tensorflow()
+from lmvp_tf.export import check
+check.main(*sys.argv[1:])
+"""
 Tensors = dict[str, dict[str, npt.NDArray[Any]]]  # {endpoint: {name: array}}
 
 
@@ -41,7 +47,7 @@ def answers(folder: os.PathLike[str] | str, requests: Tensors) -> Tensors:
         asked, answered = (pathlib.Path(temporary) / f"{name}.npz" for name in ("in", "out"))
         np.savez(asked, **_flatten(requests))
         done = subprocess.run(
-            [sys.executable, "-m", "lmvp_tf.export.check", folder, asked, answered],
+            [sys.executable, "-c", _PROGRAM, folder, asked, answered],
             env={**os.environ, "PYTHONPATH": paths},
             capture_output=True,
             text=True,
@@ -73,7 +79,3 @@ def _by_endpoint(path: os.PathLike[str] | str) -> Tensors:
             name, part = key.split("/")
             tensors.setdefault(name, {})[part] = value
     return tensors
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

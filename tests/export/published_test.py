@@ -1,5 +1,6 @@
 """What is published of a run can be evaluated, and says what it is."""
 
+import functools
 import json
 import pathlib
 
@@ -11,6 +12,7 @@ from keras import ops
 import lmvp_tf
 from lmvp_tf import configs
 from lmvp_tf.errors import UserError
+from lmvp_tf.export import published
 from lmvp_tf.export.published import check, publish, training_command
 from lmvp_tf.files import write_json
 from lmvp_tf.prediction import pretrained
@@ -134,7 +136,18 @@ def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
         lmvp_tf.load("highway")
 
 
+@pytest.fixture(scope="module")
+def _made_once():
+    """The videos of a check, which many weights of one shape are checked on."""
+    videos = published._check_videos
+    made = functools.cache(lambda *shape: list(videos(*shape)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(published, "_check_videos", made)
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_made_once")
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_published_weights_give_the_figures_they_gave(folder):
     pytest.importorskip("mlxtend")
