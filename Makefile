@@ -113,8 +113,8 @@ clean:
 	rm -rf $(VENV) $(DEMO)
 
 # One marker file per extra: a changed pyproject.toml installs again, nothing else does.
-# Of the packages a third is ever imported: Python compiles that then, and pip not all of it.
+# PIP_FLAGS: more options of pip install.
 $(VENV)/.installed-%: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -e ".[$*]"
+	$(BIN)/python -m pip install $(PIP_FLAGS) --quiet --disable-pip-version-check -e ".[$*]"
 	touch $@
