@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import threading
@@ -45,8 +46,8 @@ def address():
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def page(address):
+@pytest.fixture(name="opened", scope="module")
+def _opened(address):
     """The page, open on a wide screen. In the end it has asked nobody else and complained of
     nothing.
     """
@@ -72,6 +73,13 @@ def page(address):
     assert complaints == []
     assert len(asked) > 8
     assert [url for url in asked if not url.startswith((address, "blob:" + address))] == []
+
+
+@pytest.fixture
+def page(opened):
+    """The open page at its digits, whatever a test before has left: they run in any order."""
+    opened.click("#digits-tab")
+    return opened
 
 
 def wait(page, condition):
@@ -131,10 +139,8 @@ def test_the_keyboard_moves_a_digit_and_turns_it(page):
     for _ in range(5):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
-    assert names[:2] == [
-        "The first digit, 3. The arrow keys move it.",
-        "Direction of the first digit",
-    ]
+    assert re.fullmatch(r"The first digit, .+\. The arrow keys move it\.", names[0])
+    assert names[1] == "Direction of the first digit"
     assert names[-1] in ("Play", "Pause")
     before = page.evaluate("({...lmvp.subjects.digits.digits[0]})")
     page.focus(".handle.first")
@@ -212,7 +218,6 @@ def test_a_film_is_predicted(page, tmp_path):
     wait(page, "Number(document.getElementById('error').textContent) > 0")
     assert page.inner_text("#films-status") == "Predicting film.webm."
     page.click("#stop")
-    page.click("#digits-tab")
 
 
 @pytest.mark.parametrize("subject", ["digits", "films"])
