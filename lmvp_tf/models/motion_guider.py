@@ -36,7 +36,8 @@ class MotionGuider(keras.Model):
         hidden_t, state_t = ConvLSTM(f_t, state_{t-1})
 
         "recurrent"    m_t = conv(hidden_t)                              G reads m_t
-        "beside"       m_t = head(hidden_t, f_t)                         G reads hidden_t
+        "beside"       m_t = head(hidden_t, f_t)                         G reads another map of
+                                                                         these, and hidden_t
         "split"        m_t = head(hidden_t, f_t)                         G reads m_t, hidden_t
         "transport"    m_t = filter_t * f_t - f_t + head(hidden_t, f_t)  G reads m_t, hidden_t and
                                                                          where filter_t points
@@ -48,7 +49,8 @@ class MotionGuider(keras.Model):
     Args:
       units: channels of the recurrent state.
       form: one of `FORMS`.
-      head_widths: all but "recurrent": channels of the head's layers before the last.
+      head_widths: all but "recurrent": channels of the head's layers before the last, and of the
+        layers of that other map.
       apart: all but "recurrent": Eq. 2 alone trains what makes m_t of (hidden_t, f_t), and moves
         nothing else; False: all of M is one network.
 
@@ -81,8 +83,12 @@ class MotionGuider(keras.Model):
         self.cell.build(features_shape)
         shape = (*grid, self.units)
         if self.form != "recurrent":
+            known = (*grid, self.units + channels)
+            if self.form == "beside":
+                self.other = ConvStack(self.head_widths, dtype=self.dtype_policy, name="other")
+                self.other.build(known)
             self.body = ConvStack(self.head_widths, dtype=self.dtype_policy, name="body")
-            self.body.build((*grid, self.units + channels))
+            self.body.build(known)
             shape = (*grid, self.head_widths[-1] + channels)
         self.head = self._convolution(channels, "head", shape)
         if self.form == "transport":
@@ -97,17 +103,21 @@ class MotionGuider(keras.Model):
 
     @property
     def networks(self) -> dict[str, list[keras.Variable]]:
-        """{"M": what Eq. 2 trains} and, where that is apart, {"R": the recurrence}."""
+        """{"M": what Eq. 2 trains} and, where that is apart, {"R": the recurrence, and what else
+        the reconstruction trains}.
+        """
         if not self.apart:
             return {"M": self.trainable_variables}
         recurrence = self.cell.trainable_variables
+        if self.form == "beside":
+            recurrence = recurrence + self.other.trainable_variables
         return {"R": recurrence, "M": self.trainable_variables[len(recurrence) :]}
 
     def num_shown(self, num_channels: int) -> int:
         """N, how many channels G reads, for features of K channels."""
         return {
             "recurrent": num_channels,
-            "beside": self.units,
+            "beside": self.head_widths[-1] + self.units,
             "split": num_channels + self.units,
             "transport": num_channels + self.units + 2,
         }[self.form]
@@ -152,12 +162,13 @@ class MotionGuider(keras.Model):
             motion = ops.cast(self.head(hidden), "float32")
             return Guidance(motion, motion)
         fixed = ops.stop_gradient if self.apart else lambda maps: maps
-        features = fixed(features)
-        known = ops.concatenate([fixed(hidden), features], axis=-1)
+        given = ops.concatenate([hidden, features], axis=-1)
+        known, features = fixed(given), fixed(features)
         body = ops.concatenate([ops.cast(self.body(known), "float32"), features], axis=-1)
         motion = ops.cast(self.head(body), "float32")
         if self.form == "beside":
-            return Guidance(motion, ops.cast(hidden, "float32"))
+            other = ops.cast(self.other(given), "float32")
+            return Guidance(motion, ops.concatenate([other, hidden], axis=-1))
         if self.form == "split":
             return Guidance(motion, ops.concatenate([fixed(motion), hidden], axis=-1))
         taps = ops.moveaxis(ops.cast(self.taps(body), "float32"), -1, 0)
