@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -78,22 +77,22 @@ def check(model: VideoPredictor, config: configs.Config) -> dict[str, float]:
       {metric: mean}, of those that have one.
     """
     data, accumulator = config.data, MetricAccumulator()
-    for video in _check_videos(*data.frame_shape, data.num_frames):
-        inputs, truth = tf.split(video, [data.num_inputs, -1], axis=1)
-        accumulator.update(truth, model(inputs, num_predicted=truth.shape[1]))
+    video = _check_video(*data.frame_shape, data.num_frames)
+    inputs, truth = tf.split(video, [data.num_inputs, -1], axis=1)
+    accumulator.update(truth, model(inputs, num_predicted=truth.shape[1]))
     means = accumulator.result()["metrics"]
     return {name: value for name, value in means.items() if value is not None}
 
 
-def _check_videos(height: int, width: int, channels: int, num_frames: int) -> Iterator[tf.Tensor]:
-    """16 sequences of digits, in a batch [16, T, H, W, C]."""
+def _check_video(height: int, width: int, channels: int, num_frames: int) -> tf.Tensor:
+    """16 sequences of digits, [16, T, H, W, C]."""
     side = max(height, width, bouncing_digits.SIZE)  # where digits have room to move
     top, left = (side - height) // 2, (side - width) // 2
     length = num_frames + channels - 1
     digits = mnist.shipped_digits().test
-    for video in moving_mnist_test_set.generated(digits, 16, 16, length, side):
-        part = video[:, :, top : top + height, left : left + width]
-        yield tf.concat([part[:, i : i + num_frames] for i in range(channels)], axis=-1)
+    (video,) = moving_mnist_test_set.generated(digits, 16, 16, length, side)
+    part = video[:, :, top : top + height, left : left + width]
+    return tf.concat([part[:, i : i + num_frames] for i in range(channels)], axis=-1)
 
 
 def training_command(config: configs.Config) -> str:

@@ -138,11 +138,9 @@ def test_there_are_pretrained_weights_to_load_by_name(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def _made_once():
-    """The videos of a check, which many weights of one shape are checked on."""
-    videos = published._check_videos
-    made = functools.cache(lambda *shape: list(videos(*shape)))
+    """The video of a check, which many weights of one shape are checked on."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(published, "_check_videos", made)
+        patch.setattr(published, "_check_video", functools.cache(published._check_video))
         yield
 
 
