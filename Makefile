@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL ?= $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO := runs/demo
 MINE := runs/my-video
 PRETRAINED := results/moving_mnist/lmvp-paper
@@ -113,8 +114,8 @@ clean:
 	rm -rf $(VENV) $(DEMO)
 
 # One marker file per extra: a changed pyproject.toml installs again, nothing else does.
-# PIP_FLAGS: more options of pip install.
+# INSTALL: another program than pip may install, such as uv.
 $(VENV)/.installed-%: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(PIP_FLAGS) --quiet --disable-pip-version-check -e ".[$*]"
+	$(INSTALL) -e ".[$*]"
 	touch $@
