@@ -62,11 +62,13 @@ class TrainingConfig:
     train_encoder: bool = False
     # End earlier, after so many seconds of training; 0: no limit.
     max_seconds: float = setting(0.0, resumable=True)
-    # Adam, theta_G; and theta_F, theta_M in pre-training.
+    # "muon": of convolutions' kernels the momentum, made orthogonal; Adam moves the rest.
+    optimizer: str = setting("adam", choices=("adam", "muon"))
+    # Of theta_G; and of theta_F and theta_M in pre-training.
     learning_rate: float = setting(1e-3, resumable=True)
-    # Adam, theta_M in the main loop, where another loss moved it before.
+    # Of theta_M in the main loop, where another loss moved it before.
     guider_learning_rate: float = setting(1e-3, resumable=True)
-    discriminator_learning_rate: float = setting(1e-4, resumable=True)  # Adam, theta_D by Eq. 1
+    discriminator_learning_rate: float = setting(1e-4, resumable=True)  # of theta_D by Eq. 1
     train_features: bool = True  # False: the main loop leaves theta_F as pre-training left it
     warmup_steps: int = 0  # the learning rates rise linearly over these steps
     phase_warmup_steps: int = 0  # and over these anew when a later phase begins

@@ -71,7 +71,10 @@ class TrainState:
         )
 
 
-_KINDS = {"networks": "the weights of", "optimizers": "what Adam keeps of the gradients of"}
+_KINDS = {
+    "networks": "the weights of",
+    "optimizers": "what the optimizer keeps of the gradients of",
+}
 
 
 def not_finite(checkpoint: tf.train.Checkpoint) -> str:

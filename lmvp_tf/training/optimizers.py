@@ -1,4 +1,4 @@
-"""The Adam optimizers of a procedure, one for each of its learners, and their learning rates."""
+"""The optimizers of a procedure, one for each of its learners, and their learning rates."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _one_cycle(progress: Any) -> keras.KerasTensor:
 
 
 class Optimizers(dict[str, keras.optimizers.Optimizer]):
-    """One built Adam per learner of a procedure, by name, so that a checkpoint finds every slot.
+    """A built optimizer for each learner of a procedure, by name: a checkpoint finds every slot.
 
     Args:
       procedure: the Procedure.
@@ -97,7 +97,7 @@ class Optimizers(dict[str, keras.optimizers.Optimizer]):
     ) -> None:
         training = procedure.config.training
         super().__init__(
-            (name, _adam(name, _rate(learner, procedure, step), learner.variables, training))
+            (name, _optimizer(name, _rate(learner, procedure, step), learner.variables, training))
             for name, learner in procedure.learners(model).items()
         )
         self.step = step
@@ -127,16 +127,46 @@ class _Adam(keras.optimizers.Adam):
         return grads_and_vars
 
 
-def _adam(
+class _Muon(_Adam):
+    """Muon (Jordan et al. 2024): of the kernels of convolutions, as matrices [kh * kw * C, N], the
+    momentum is made orthogonal before it moves them. Adam moves the rest, the taps of the filters
+    among it.
+
+    Its steps are scaled to be as large as Adam's (Liu et al. 2025), so that both take the same
+    learning rates. Keras' Muon knows matrices alone, and has that scale from 3.13 on.
+    """
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        if len(variable.shape) != 4:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        momentum = self._momentums[self._get_variable_index(variable)]
+        self.assign(momentum, gradient + _MOMENTUM * momentum)
+        ahead = gradient + _MOMENTUM * momentum  # Nesterov's
+        matrix = ops.reshape(ahead, (-1, variable.shape[-1]))
+        size = _ADAMS_SIZE * max(matrix.shape) ** 0.5
+        move = size * _NEWTON_SCHULZ.zeropower_via_newtonschulz5(matrix, _NEWTON_SCHULZ.ns_steps)
+        self.assign_sub(variable, learning_rate * ops.reshape(move, variable.shape))
+
+
+_MOMENTUM = 0.95
+_ADAMS_SIZE = 0.2  # the root mean square of what Adam adds, at a rate of 1
+_NEWTON_SCHULZ = keras.optimizers.Muon(ns_steps=5)  # for its iteration
+_OPTIMIZERS = {"adam": _Adam, "muon": _Muon}
+
+
+def _optimizer(
     name: str, rate: Callable[[], tf.Tensor], theta: Sequence[Any], training: TrainingConfig
 ) -> keras.optimizers.Optimizer:
-    optimizer = _Adam(
+    optimizer = _OPTIMIZERS[training.optimizer](
         rate,
         beta_1=training.beta_1,
         beta_2=training.beta_2,
         epsilon=_EPSILON,
         global_clipnorm=training.clip_norm or None,
-        name=f"adam_{name}",
+        name=f"{training.optimizer}_{name}",
     )
     if training.mixed_precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

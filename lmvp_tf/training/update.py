@@ -18,7 +18,7 @@ def update(
     loss: tf.Tensor,
     thetas: Mapping[str, Sequence[Any]],
 ) -> dict[str, tf.Tensor]:
-    """Takes one Adam step for each of some networks, all by the same loss.
+    """Takes one step for each of some networks, all by the same loss.
 
     Of several replicas each calls it with the loss of its part of a batch. Their gradients are
     averaged first, so that what is clipped is the gradient of the whole batch.

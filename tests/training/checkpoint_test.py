@@ -127,7 +127,7 @@ def test_nothing_that_is_not_finite_is_saved(tiny_config, tmp_path, precision, v
     slot = next(v for v in state.optimizers["D"].variables if "velocity" in v.path)
     places = {
         "the weights of G": state.model.networks["G"][-1],
-        "what Adam keeps of the gradients of D": slot,
+        "what the optimizer keeps of the gradients of D": slot,
         "seconds": state.seconds,
     }
     for name, variable in places.items():

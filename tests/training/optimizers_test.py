@@ -1,4 +1,4 @@
-"""The learning rates against their formulas, and Adam against its own."""
+"""The learning rates against their formulas, Adam against its own, Muon against an SVD."""
 
 import math
 
@@ -113,8 +113,8 @@ def test_every_rate_rises_anew_when_a_horizon_grows(tiny_config, model):
 class OneWeight:
     """A model of one network of one weight."""
 
-    def __init__(self):
-        self.networks = {"G": [keras.Variable([0.0])]}
+    def __init__(self, weight=(0.0,)):
+        self.networks = {"G": [keras.Variable(weight)]}
 
 
 @pytest.mark.parametrize("beta_2", [0.999, 0.9])
@@ -129,3 +129,36 @@ def test_adam_forgets_a_large_gradient_as_fast_as_it_is_told(beta_2):
         square = beta_2 * square + (1 - beta_2) * gradient**2
         weight -= 0.1 * mean / (1 - 0.9**step) / math.sqrt(square / (1 - beta_2**step))
         assert model.networks["G"][0].numpy() == pytest.approx(weight, rel=1e-4)
+
+
+def test_muon_moves_a_kernel_along_the_singular_vectors_of_its_momentum_as_far_as_adam_would():
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=(3, 3, 2, 5)).astype("float32") for _ in range(2)]
+    model = OneWeight(np.zeros((3, 3, 2, 5), "float32"))
+    training = TrainingConfig(learning_rate=0.1, clip_norm=0.0, optimizer="muon")
+    optimizer = Optimizers(Supervised(configs.create(training=training)), model)["G"]
+    momentum, before = 0.0, 0.0
+    for gradient in gradients:
+        optimizer.apply([gradient], model.networks["G"])
+        after = model.networks["G"][0].numpy()
+        move = (after - before).reshape(18, 5) / 0.1
+        momentum = 0.95 * momentum + gradient
+        left, _, right = np.linalg.svd(
+            (gradient + 0.95 * momentum).reshape(18, 5), full_matrices=False
+        )
+        sizes = -(left.T @ move @ right.T) / (0.2 * math.sqrt(18))
+        assert sizes == pytest.approx(np.diag(np.diag(sizes)), abs=1e-3)
+        assert all((np.diag(sizes) > 0.6) & (np.diag(sizes) < 1.3))  # Newton and Schulz are coarse
+        assert np.sqrt(np.mean(move**2)) == pytest.approx(0.2, rel=0.3)
+        before = after
+
+
+def test_muon_leaves_what_is_no_kernel_to_adam():
+    moved = []
+    for name in ("adam", "muon"):
+        model = OneWeight(np.zeros((4, 3), "float32"))
+        training = TrainingConfig(learning_rate=0.1, optimizer=name)
+        optimizer = Optimizers(Supervised(configs.create(training=training)), model)["G"]
+        optimizer.apply([np.eye(4, 3, dtype="float32")], model.networks["G"])
+        moved.append(model.networks["G"][0].numpy())
+    np.testing.assert_array_equal(*moved)
