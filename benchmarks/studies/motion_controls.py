@@ -3,14 +3,15 @@
     python -m benchmarks.studies.motion_controls ARM=WORKDIR...
 
 Each run is to be evaluated (run_eval.py). A WORKDIR may be a folder of results/, whose errors by
-sequence are not kept: the interval of its mean is left empty then. motion_differences.csv has MSE
-per frame of each arm of two seeds or more minus that of the first such arm, with Welch's 95%
-interval over seeds.
+sequence are not kept: the interval of its mean is left empty then. motion_differences.csv has the
+difference of MSE per frame of each two arms that have two seeds or more, with Welch's 95% interval
+over seeds.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import pathlib
 import sys
 
@@ -36,10 +37,10 @@ def main(runs: list[str]) -> None:
 
 
 def _differences(errors: dict[str, list[float]]) -> list[list[object]]:
-    """A row for each arm of several seeds but the first."""
-    (first, of_first), *others = ((n, e) for n, e in errors.items() if len(e) > 1)
+    """A row for each two arms of several seeds."""
+    several = [(arm, found) for arm, found in errors.items() if len(found) > 1]
     rows = []
-    for arm, of_arm in others:
+    for (first, of_first), (arm, of_arm) in itertools.combinations(several, 2):
         found = scipy.stats.ttest_ind(of_arm, of_first, equal_var=False)
         values = (np.mean(of_arm) - np.mean(of_first), *found.confidence_interval())
         seeds = f"{len(of_arm)} and {len(of_first)}"

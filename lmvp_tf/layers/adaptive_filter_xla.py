@@ -50,7 +50,7 @@ def _gradient(
 def _forward(frame: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns out [B, H, W, C] and log(sum exp(logits)) [B, H, W], in the dtype of the sums."""
     size, dtype = kernel_size_of(logits), sum_dtype(frame)
-    # In this order: the maximum of bfloat16 takes XLA three times as long as all the rest.
+    # In this order: the maximum of bfloat16 takes XLA twice as long as all the rest does.
     peak = tf.reduce_max(tf.cast(logits, dtype), axis=0)
     planes = _padded_planes(tf.cast(frame, dtype), size)
     batch, height, width, channels = ops.shape(frame)
