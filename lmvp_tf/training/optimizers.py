@@ -136,6 +136,12 @@ class _Muon(_Adam):
     learning rates. Keras' Muon knows matrices alone, and has that scale from 3.13 on.
     """
 
+    # Keras' iteration of Newton and Schulz, and its numbers. No Muon is made for it: that would
+    # start TensorFlow where this module is imported.
+    zeropower_via_newtonschulz5 = keras.optimizers.Muon.zeropower_via_newtonschulz5
+    transpose_last_axis = keras.optimizers.Muon.transpose_last_axis
+    muon_a, muon_b, muon_c = 3.4445, -4.7750, 2.0315
+
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
     ) -> None:
@@ -147,13 +153,12 @@ class _Muon(_Adam):
         ahead = gradient + _MOMENTUM * momentum  # Nesterov's
         matrix = ops.reshape(ahead, (-1, variable.shape[-1]))
         size = _ADAMS_SIZE * max(matrix.shape) ** 0.5
-        move = size * _NEWTON_SCHULZ.zeropower_via_newtonschulz5(matrix, _NEWTON_SCHULZ.ns_steps)
+        move = size * self.zeropower_via_newtonschulz5(matrix, steps=5)
         self.assign_sub(variable, learning_rate * ops.reshape(move, variable.shape))
 
 
 _MOMENTUM = 0.95
 _ADAMS_SIZE = 0.2  # the root mean square of what Adam adds, at a rate of 1
-_NEWTON_SCHULZ = keras.optimizers.Muon(ns_steps=5)  # for its iteration
 _OPTIMIZERS = {"adam": _Adam, "muon": _Muon}
 
 
