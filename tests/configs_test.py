@@ -68,7 +68,7 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("model.spatial_widths=8", "two widths or more"),
         ("model.pixel_widths=", "wants 1 to 64 numbers"),
         ("model.pixel_widths=8,,16", "must be a list of whole numbers"),
-        ("model.guider=teacher", "model.guider must be one of recurrent, beside, split, transport"),
+        ("model.guider=teacher", "model.guider must be one of recurrent, beside, mapped, split, transport"),
         ("training.horizons=4,2", "training.horizons must rise"),
         ("training.horizons=10", "must stay below T - T0 = 10"),
         ("training.horizons=2", "cannot be more. Received: 0 [+] 100 > 0"),

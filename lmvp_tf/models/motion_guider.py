@@ -16,7 +16,8 @@ from lmvp_tf.models.recurrence import recur
 if TYPE_CHECKING:
     import tensorflow as tf
 
-FORMS = ("recurrent", "beside", "split", "transport")
+FORMS = ("recurrent", "beside", "mapped", "split", "transport")
+_WITH_MAP = ("beside", "mapped")  # G reads a map of (hidden_t, f_t) that Eq. 2 does not train
 _REACH = 3  # transport: features come from the cell itself and the eight around it
 
 Memory = tuple["tf.Tensor", "tf.Tensor"]  # hidden and cell, each [B, h, w, units]
@@ -38,6 +39,8 @@ class MotionGuider(keras.Model):
         "recurrent"    m_t = conv(hidden_t)                              G reads m_t
         "beside"       m_t = head(hidden_t, f_t)                         G reads another map of
                                                                          these, and hidden_t
+        "mapped"       m_t = head(hidden_t, f_t)                         G reads m_t, that map,
+                                                                         hidden_t
         "split"        m_t = head(hidden_t, f_t)                         G reads m_t, hidden_t
         "transport"    m_t = filter_t * f_t - f_t + head(hidden_t, f_t)  G reads m_t, hidden_t and
                                                                          where filter_t points
@@ -84,7 +87,7 @@ class MotionGuider(keras.Model):
         shape = (*grid, self.units)
         if self.form != "recurrent":
             known = (*grid, self.units + channels)
-            if self.form == "beside":
+            if self.form in _WITH_MAP:
                 self.other = ConvStack(self.head_widths, dtype=self.dtype_policy, name="other")
                 self.other.build(known)
             self.body = ConvStack(self.head_widths, dtype=self.dtype_policy, name="body")
@@ -109,7 +112,7 @@ class MotionGuider(keras.Model):
         if not self.apart:
             return {"M": self.trainable_variables}
         recurrence = self.cell.trainable_variables
-        if self.form == "beside":
+        if self.form in _WITH_MAP:
             recurrence = recurrence + self.other.trainable_variables
         return {"R": recurrence, "M": self.trainable_variables[len(recurrence) :]}
 
@@ -118,6 +121,7 @@ class MotionGuider(keras.Model):
         return {
             "recurrent": num_channels,
             "beside": self.head_widths[-1] + self.units,
+            "mapped": num_channels + self.head_widths[-1] + self.units,
             "split": num_channels + self.units,
             "transport": num_channels + self.units + 2,
         }[self.form]
@@ -166,11 +170,12 @@ class MotionGuider(keras.Model):
         known, features = fixed(given), fixed(features)
         body = ops.concatenate([ops.cast(self.body(known), "float32"), features], axis=-1)
         motion = ops.cast(self.head(body), "float32")
-        if self.form == "beside":
-            other = ops.cast(self.other(given), "float32")
-            return Guidance(motion, ops.concatenate([other, hidden], axis=-1))
         if self.form == "split":
             return Guidance(motion, ops.concatenate([fixed(motion), hidden], axis=-1))
+        if self.form in _WITH_MAP:
+            leaked = [fixed(motion)] if self.form == "mapped" else []
+            other = ops.cast(self.other(given), "float32")
+            return Guidance(motion, ops.concatenate([*leaked, other, hidden], axis=-1))
         taps = ops.moveaxis(ops.cast(self.taps(body), "float32"), -1, 0)
         motion = motion + adaptive_filter_reference(features, taps) - features
         source = filter_flow(ops.softmax(taps, axis=0))

@@ -204,7 +204,7 @@ def test_reported_losses_are_those_of_the_equations(tiny_config, tiny_video):
 JOINT = {"training.main_loop": "joint", "training.clip_norm": 0.0}
 
 
-@pytest.mark.parametrize("guider", ["beside", "split", "transport"])
+@pytest.mark.parametrize("guider", ["beside", "mapped", "split", "transport"])
 @pytest.mark.parametrize("apart", [True, False])
 def test_equation_2_and_the_reconstruction_train_what_is_apart_for_themselves(
     tiny_config, tiny_video, guider, apart
