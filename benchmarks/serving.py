@@ -66,7 +66,7 @@ def dfn_paper_latency(quick):
 
 def growth_horizon(quick):
     """LMVP over the number of predicted frames."""
-    config = named.get("moving_mnist", "small")
+    config = named.get("moving_mnist", "small_paper_recipe")
     model, frames = build_model(config), _frames(config)
     model.rolled = True  # as the endpoints are not: 40 frames at once would take a minute to trace
     sizes = (10, 20, 40)
@@ -91,7 +91,7 @@ def _frames(config):
 
 @functools.cache
 def _forms():
-    config = named.get("moving_mnist", "small")
+    config = named.get("moving_mnist", "small_paper_recipe")
     exportable = Exportable(build_model(config), config, step=0, horizon=10)
     frames = _frames(config)
     tensor = tf.constant(frames)

@@ -15,8 +15,8 @@ _IMPORTS = "from lmvp_tf import runtime; runtime.prepare(); runtime.import_tenso
 
 
 def start_small(quick):
-    """Preset small."""
-    return _start_row("start_small", "small", 1 if quick else 2)
+    """Preset small_paper_recipe."""
+    return _start_row("start_small", "small_paper_recipe", 1 if quick else 2)
 
 
 def start_paper(quick):
@@ -34,10 +34,10 @@ def _start_row(name, preset, repetitions):
 
 
 def rolled_start_small(quick):
-    """Preset small, loops over time rolled as by default, beside the same unrolled."""
+    """Preset small_paper_recipe, loops over time rolled as by default, beside the same unrolled."""
     del quick
-    rolled = _seconds_to_first_step("small")
-    unrolled = _seconds_to_first_step("small", "--set=training.rolled=false")
+    rolled = _seconds_to_first_step("small_paper_recipe")
+    unrolled = _seconds_to_first_step("small_paper_recipe", "--set=training.rolled=false")
     return Row("rolled_start_small", rolled, "s", "loops over time unrolled", unrolled / rolled)
 
 

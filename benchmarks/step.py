@@ -7,12 +7,12 @@ from lmvp_tf.presets import named
 
 
 def step_small(quick):
-    """Preset small, one pre-training step with one-step predictions."""
+    """Preset small_paper_recipe, one pre-training step with one-step predictions."""
     return _step_row("step_small", _small(quick), "one_step", 3 if quick else 10)
 
 
 def step_small_main(quick):
-    """Preset small, one step of the main loop."""
+    """Preset small_paper_recipe, one step of the main loop."""
     return _step_row("step_small_main", _small(quick), "main", 3 if quick else 10)
 
 
@@ -23,7 +23,7 @@ def step_paper(quick):
 
 
 def _small(quick, model="lmvp"):
-    config = named.get("moving_mnist", "small", model)
+    config = named.get("moving_mnist", "small_paper_recipe", model)
     return configs.replace(config, {"data.num_frames": 8, "data.num_inputs": 4} if quick else {})
 
 

@@ -86,14 +86,28 @@ def _choose_backend() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
+def halves_are_slow() -> bool:
+    """Whether bfloat16 and float16 take longer than float32: on x86 without AVX-512, for which
+    oneDNN has no convolution of them.
+    """
+    info = _processor()
+    return "vendor_id" in info and not re.search(r"(?m)^flags\b.*\bavx512bw\b", info)
+
+
 def _processor_vendor() -> str:
     """As "GenuineIntel"; empty where neither Linux nor Windows says it."""
+    if info := _processor():
+        vendor = re.search(r"(?m)^vendor_id\s*: (\w+)$", info)
+        return vendor[1] if vendor else ""
+    return platform.processor().rpartition(", ")[2]  # Windows: "..., GenuineIntel"
+
+
+def _processor() -> str:
+    """What Linux says of the processor; empty elsewhere."""
     try:
-        info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return platform.processor().rpartition(", ")[2]  # Windows: "..., GenuineIntel"
-    vendor = re.search(r"(?m)^vendor_id\s*: (\w+)$", info)
-    return vendor[1] if vendor else ""
+        return ""
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ def test_help_explains_every_flag_without_loading_tensorflow(program, monkeypatc
         (["--workdri=x"], "Unknown command line flag 'workdri'. Did you mean: workdir"),
         (
             ["--preset=large", "--workdir=x"],
-            "--preset must be one of demo, small, small_hour, paper",
+            "--preset must be one of demo, small, small_paper_recipe, small_hour, paper",
         ),
         (["--dataset=kitti"], "value should be one of"),
         ([], "--workdir is missing"),

@@ -135,7 +135,7 @@ def test_presets_carry_their_name():
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():
-    with pytest.raises(UserError, match="demo, small, small_hour, paper. Received: large"):
+    with pytest.raises(UserError, match="demo, small, small_paper_recipe, small_hour, paper. Received: large"):
         named.get("moving_mnist", "large")
 
 

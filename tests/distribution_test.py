@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("eagerly")  # what the test's own process t
 
 
 def train_every_phase(config, devices):
-    """What a run of all steps leaves: {name: array} of weights, of Adam's moments, of the last
-    report of each phase, and of the metrics of five test sequences in batches of three.
+    """What a run of all steps leaves: {name: array} of weights, of the optimizers' moments, of the
+    last report of each phase, and of the metrics of five test sequences in batches of three.
     """
     keras.utils.set_random_seed(config.training.seed)
     state = TrainState(config, devices)
@@ -42,7 +42,7 @@ def train_every_phase(config, devices):
     for network, variables in state.model.networks.items():
         left |= {f"weight/{network}/{i}": v.numpy() for i, v in enumerate(variables)}
     for network, optimizer in state.optimizers.items():
-        left |= {f"adam/{network}/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
+        left |= {f"moment/{network}/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
     predict = devices.spread(lambda x: state.model(x, num_predicted=config.data.num_predicted))
     systems, test = {"model": lambda x, _: predict(x)}, videos.test(5, 3)
     measured = measure(systems, test, config.data.num_inputs, distribution=devices)["model"]
@@ -78,7 +78,7 @@ def two_workers():
 @pytest.fixture(scope="module")
 def every_phase(tiny_config, digits_file, tmp_path_factory):
     """A folder of configs, five steps in each phase: of LMVP, of its main loop alone (a phase takes
-    seconds in each process), and of DFN.
+    seconds in each process), and of DFN by Muon.
     """
     values = {
         "data.path": str(digits_file),
@@ -102,6 +102,7 @@ def every_phase(tiny_config, digits_file, tmp_path_factory):
             "model.encoder_widths": (4, 4),
             "model.kernel_size": 3,
             "training.one_step_steps": 5,
+            "training.optimizer": "muon",
         },
     )
     main_loop = {"training.pretrain_steps": 0, "training.max_steps": 5}

@@ -73,6 +73,20 @@ def test_onednn_trains_and_predicts_where_it_is_faster(monkeypatch, vendor, trai
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "user's"
 
 
+@pytest.mark.parametrize(
+    ("processor", "slow"),
+    [
+        ("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 avx512f avx512bw amx_bf16\n", False),
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2\nbugs\t\t: avx512bw\n", True),
+        ("Features\t: fp asimd bf16\n", False),  # ARM
+        ("", False),  # nobody knows
+    ],
+)
+def test_halves_are_slow_on_x86_without_avx_512(monkeypatch, processor, slow):
+    monkeypatch.setattr(runtime, "_processor", lambda: processor)
+    assert runtime.halves_are_slow() is slow
+
+
 def test_what_keras_does_elsewhere_on_the_machine_changes_no_program(tmp_path):
     settings = {"floatx": "float64", "image_data_format": "channels_first", "backend": "jax"}
     (tmp_path / "keras.json").write_text(json.dumps({**settings, "epsilon": 1e-7}))

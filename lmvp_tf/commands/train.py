@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 
-from absl import flags
+from absl import flags, logging
 
 from lmvp_tf import configs, runtime, stopping
 from lmvp_tf.commands import cli, data_flags, device_flags
@@ -158,6 +158,19 @@ def describe(config: Config) -> str:
     return json.dumps({"config": configs.to_dict(config), "parameters": parameters}, indent=2)
 
 
+def _say_if_slow(config: Config) -> None:
+    import tensorflow as tf
+
+    chosen = config.training.mixed_precision
+    kinds = {device.device_type for device in tf.config.list_logical_devices()}
+    if chosen != "none" and kinds == {"CPU"} and runtime.halves_are_slow():
+        logging.warning(
+            "training.mixed_precision=%s is slow on this processor, which has no AVX-512: "
+            "--set training.mixed_precision=none takes half the time",
+            chosen,
+        )
+
+
 def main(argv: list[str]) -> int:
     del argv
     workdir = cli.folder("workdir", _WORKDIR.value) if _WORKDIR.value else None
@@ -192,6 +205,7 @@ def main(argv: list[str]) -> int:
     profile = profiled_steps(_PROFILE.value, config.training.max_steps) if _PROFILE.value else None
     from lmvp_tf.training import loop
 
+    _say_if_slow(config)
     options = profile, _RESTART.value, _RETRY_SECONDS.value, devices
     if not loop.train(config, workdir, *options):
         return stopping.exit_code()

@@ -131,15 +131,21 @@ def test_adam_forgets_a_large_gradient_as_fast_as_it_is_told(beta_2):
         assert model.networks["G"][0].numpy() == pytest.approx(weight, rel=1e-4)
 
 
-def test_muon_moves_a_kernel_along_the_singular_vectors_of_its_momentum_as_far_as_adam_would():
+@pytest.mark.parametrize("precision", ["none", "float16"])
+def test_muon_moves_a_kernel_along_the_singular_vectors_of_its_momentum_as_far_as_adam_would(
+    precision,
+):
     rng = np.random.default_rng(0)
     gradients = [rng.normal(size=(3, 3, 2, 5)).astype("float32") for _ in range(2)]
     model = OneWeight(np.zeros((3, 3, 2, 5), "float32"))
-    training = TrainingConfig(learning_rate=0.1, clip_norm=0.0, optimizer="muon")
+    training = TrainingConfig(
+        learning_rate=0.1, clip_norm=0.0, optimizer="muon", mixed_precision=precision
+    )
     optimizer = Optimizers(Supervised(configs.create(training=training)), model)["G"]
+    scale = float(optimizer.dynamic_scale) if precision == "float16" else 1.0  # of the loss
     momentum, before = 0.0, 0.0
     for gradient in gradients:
-        optimizer.apply([gradient], model.networks["G"])
+        optimizer.apply([gradient * scale], model.networks["G"])
         after = model.networks["G"][0].numpy()
         move = (after - before).reshape(18, 5) / 0.1
         momentum = 0.95 * momentum + gradient
