@@ -26,8 +26,8 @@ _DATASET = flags.DEFINE_enum("dataset", "moving_mnist", list(DATASETS), "What to
 _PRESET = flags.DEFINE_string(
     "preset",
     "small",
-    "Named configuration: demo, small or paper. lmvp_tf/presets/ has a page for each data set that "
-    "says what each costs and reaches.",
+    "Named configuration, such as demo, small or paper. lmvp_tf/presets/ has a page for each data "
+    "set that says what each costs and reaches.",
 )
 _MODEL = flags.DEFINE_enum("model", "lmvp", list(MODELS), "What to train.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; made when it is missing.")

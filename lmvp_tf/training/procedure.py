@@ -96,12 +96,12 @@ class Procedure(abc.ABC):
         return {name: min(end, last) for name, (start, end) in spans if start < min(end, last)}
 
     def cut_off(self) -> dict[str, int]:
-        """{phase: the step that it would begin at} of the phases that `training.max_steps` leaves
-        no step of.
+        """{phase: the step that it would begin at} of the phases that `training.max_steps` ends
+        before. One that would begin right at the end is left out on purpose.
         """
         last = self.config.training.max_steps
         spans = self._spans(math.inf).items()
-        return {name: start for name, (start, end) in spans if last <= start < end}
+        return {name: start for name, (start, end) in spans if last < start < end}
 
     def _spans(self, end: float) -> dict[str, tuple[int, Any]]:
         """{phase: (its first step, the first of the next)}; the last one lasts until `end`."""

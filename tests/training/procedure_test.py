@@ -36,7 +36,7 @@ def lmvp(one_step, pretrain, last):
             {"one_step": 2, "pretrain": 4},
             {"main": 9},
         ),
-        ((2, 2, 2), ["one_step"] * 2, {"one_step": 2}, {"main": 2}),
+        ((2, 2, 2), ["one_step"] * 2, {"one_step": 2}, {}),  # no main loop is wanted
     ],
 )
 def test_phases_follow_one_another(lengths, phases, ends, cut_off):
