@@ -49,7 +49,8 @@ class TrainingConfig:
     seed: int = 0
     # First steps of pre-training: every prediction from real frames.
     one_step_steps: int = setting(0, resumable=True)
-    # Then open loop over so many frames, one number after the other; after them over all T - T0.
+    # Then open loop over so many frames, one number after the other, those of T - T0 or more left
+    # out; after them over all T - T0.
     horizons: tuple[int, ...] = setting((), empty=True)
     horizon_steps: int = setting(100, positive=True)  # for each of them
     pretrain_steps: int = setting(0, resumable=True)  # lines 4-6

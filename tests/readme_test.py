@@ -45,6 +45,7 @@ TINY = """
 --set=model.filter_widths=4 --set=model.pixel_widths=4 --set=model.kernel_size=3
 --set=model.clip_length=2 --set=data.num_frames=4 --set=data.num_inputs=2 --batch_size=2
 --set=training.one_step_steps=1 --set=training.pretrain_steps=2 --max_steps=3
+--set=training.horizons= --set=model.guider_widths=4
 --set=training.validate_every=3 --set=training.validation_sequences=2
 """
 TINY_DFN = """

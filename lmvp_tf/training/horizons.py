@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lmvp_tf.errors import UserError
-
 if TYPE_CHECKING:
     from lmvp_tf.configs import Config
 
@@ -23,28 +21,16 @@ class Stage(NamedTuple):
     num_real: int
 
 
-def check(config: Config) -> None:
-    """Refuses horizons that do not end before all T - T0 frames.
-
-    Raises:
-      UserError: naming the field, what it may hold, and what it holds.
-    """
-    horizons, longest = config.training.horizons, config.data.num_predicted
-    if horizons and horizons[-1] >= longest:
-        raise UserError(
-            f"training.horizons must stay below T - T0 = {longest}, which comes after them. "
-            f"Received: {horizons}"
-        )
-
-
 def stages(config: Config, last: str) -> dict[str, Stage]:
     """{phase: its Stage}, in order: "one_step", "horizon_h" for each h of `training.horizons`, and
-    the open loop over all T - T0 frames, under the name `last`.
+    the open loop over all T - T0 frames, under the name `last`. A horizon of T - T0 or more is that
+    open loop.
     """
     training, num_frames = config.training, config.data.num_frames
+    longest = config.data.num_predicted
     lengths = {"one_step": 1}
-    lengths |= {f"horizon_{length}": length for length in training.horizons}
-    lengths[last] = config.data.num_predicted
+    lengths |= {f"horizon_{length}": length for length in training.horizons if length < longest}
+    lengths[last] = longest
     starts = [0]
     for i in range(len(lengths) - 1):
         starts.append(training.one_step_steps + i * training.horizon_steps)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from lmvp_tf.training import horizons
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -58,7 +57,6 @@ class Procedure(abc.ABC):
         Raises:
           UserError: naming the field, what it may hold, and what it holds.
         """
-        horizons.check(self.config)
 
     @abc.abstractmethod
     def starts(self) -> dict[str, int]:

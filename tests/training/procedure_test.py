@@ -60,6 +60,17 @@ def test_the_horizon_grows_between_one_step_and_the_open_loop():
     assert [stage.num_real for stage in stages.values()] == [19, 18, 16, 10]  # of T = 20
 
 
+def test_a_horizon_of_all_frames_or_more_is_the_open_loop():
+    values = {"training.horizons": (2, 4, 7), "data.num_frames": 14}
+    config = configs.replace(configs.create(), values)
+    stages = horizons.stages(config, "open_loop")
+    assert {name: stage.num_real for name, stage in stages.items()} == {
+        "one_step": 13,
+        "horizon_2": 12,
+        "open_loop": 10,
+    }
+
+
 def test_a_run_may_go_on_after_its_last_step():
     assert lmvp(2, 4, 6).phase(100) == "main"
 
