@@ -1,19 +1,20 @@
 """Writes motion_controls.csv: the arms of the experiment on leaked motion, on all test sequences.
 
-    python -m benchmarks.studies.motion_controls ARM=WORKDIR...
+    python -m benchmarks.studies.motion_controls [--output=FOLDER] ARM=WORKDIR...
 
-Each run is to be evaluated (run_eval.py). A WORKDIR may be a folder of results/, whose errors by
-sequence are not kept: the interval of its mean is left empty then. motion_differences.csv has the
+Each run is to be evaluated (run_eval.py). In the place of a WORKDIR may stand the folder of one of
+its evaluations, or a folder of results/, whose errors by sequence are not kept: the interval of its
+mean is left empty then. motion_differences.csv has the
 difference of MSE per frame of each two arms that have two seeds or more, with Welch's 95% interval
 over seeds.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import itertools
 import pathlib
-import sys
 
 import numpy as np
 import scipy.stats
@@ -26,14 +27,18 @@ DIFFERENCES = ("arm", "minus", "seeds", "mse_per_frame", "low", "high")
 OTHERS = ("bce_per_frame", "ssim_tf", "ssim_skimage")
 
 
-def main(runs: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--output", type=pathlib.Path, default=TABLES)
+    parser.add_argument("runs", nargs="+")
+    arguments = parser.parse_args()
     errors: dict[str, list[float]] = {}
     rows = []
-    for arm, _, folder in (run.partition("=") for run in runs):
+    for arm, _, folder in (run.partition("=") for run in arguments.runs):
         rows.append([arm, *_row(pathlib.Path(folder))])
         errors.setdefault(arm, []).append(float(rows[-1][COLUMNS.index("mse_per_frame")]))
-    _write("motion_controls.csv", (*COLUMNS, *OTHERS), rows)
-    _write("motion_differences.csv", DIFFERENCES, _differences(errors))
+    _write(arguments.output / "motion_controls.csv", (*COLUMNS, *OTHERS), rows)
+    _write(arguments.output / "motion_differences.csv", DIFFERENCES, _differences(errors))
 
 
 def _differences(errors: dict[str, list[float]]) -> list[list[object]]:
@@ -48,8 +53,8 @@ def _differences(errors: dict[str, list[float]]) -> list[list[object]]:
     return rows
 
 
-def _write(name: str, columns: tuple[str, ...], rows: list[list[object]]) -> None:
-    with (TABLES / name).open("w", newline="") as file:
+def _write(path: pathlib.Path, columns: tuple[str, ...], rows: list[list[object]]) -> None:
+    with path.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([columns, *rows])
     for row in rows:
         print(*row)
@@ -76,4 +81,4 @@ def _row(folder: pathlib.Path) -> list[object]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

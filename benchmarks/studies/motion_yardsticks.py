@@ -1,6 +1,6 @@
 """Writes motion_yardsticks.csv: Eq. 2 of trained LMVPs on test clips, beside what knows no motion.
 
-    python -m benchmarks.studies.motion_yardsticks mnist.npz WORKDIR...
+    python -m benchmarks.studies.motion_yardsticks [--output=FOLDER] mnist.npz [NAME=]WORKDIR...
 
 The yardsticks are m_t = 0, m_t = -a f_t with the best a, and the best linear 3x3 map of f_t, found
 by least squares on training clips. t = 1, whose clip is one frame c times, is left out.
@@ -8,10 +8,10 @@ by least squares on training clips. t = 1, whose clip is one frame c times, is l
 
 from __future__ import annotations
 
+import argparse
 import csv
 import itertools
 import pathlib
-import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -29,21 +29,28 @@ NUM_TRAINING, NUM_TEST, BATCH = 128, 128, 16
 Array = npt.NDArray[np.float32]
 
 
-def main(mnist_path: str, *workdirs: str) -> None:
-    with (TABLES / "motion_yardsticks.csv").open("w", newline="") as file:
+def main() -> None:
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--output", type=pathlib.Path, default=TABLES)
+    parser.add_argument("mnist")
+    parser.add_argument("runs", nargs="+")
+    arguments = parser.parse_args()
+    with (arguments.output / "motion_yardsticks.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for workdir in map(pathlib.Path, workdirs):
+        for run in arguments.runs:
+            workdir = pathlib.Path(run.rpartition("=")[-1])
             config = configs.load(workdir / "config.json")
-            config = configs.replace(config, {"data.path": mnist_path})
+            config = configs.replace(config, {"data.path": arguments.mnist})
             model, trained = load_trained(workdir, config)
             videos = open_dataset(config)
             training = itertools.islice(videos.train(1, BATCH), NUM_TRAINING // BATCH)
             linear = _least_squares([_leaked(model, video)[0] for video in training])
             eq2, *yardsticks = _means(model, videos.test(NUM_TEST, BATCH), linear)
             row = [f"{value:.5f}" for value in (eq2, *yardsticks, eq2 / yardsticks[-1])]
-            writer.writerow([workdir.name, trained.step, NUM_TEST, *row])
-            print(workdir.name, trained.step, *row, flush=True)
+            name = run.rpartition("=")[0] or workdir.name
+            writer.writerow([name, trained.step, NUM_TEST, *row])
+            print(name, trained.step, *row, flush=True)
 
 
 def _means(model: LMVP, videos: tf.data.Dataset, linear: Array) -> list[float]:
@@ -89,4 +96,4 @@ def _least_squares(batches: list[Array]) -> Array:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
