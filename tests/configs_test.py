@@ -68,7 +68,10 @@ def test_a_wrong_override_is_refused_with_what_was_meant(text, message):
         ("model.spatial_widths=8", "two widths or more"),
         ("model.pixel_widths=", "wants 1 to 64 numbers"),
         ("model.pixel_widths=8,,16", "must be a list of whole numbers"),
-        ("model.guider=teacher", "model.guider must be one of recurrent, beside, mapped, split, transport"),
+        (
+            "model.guider=teacher",
+            "model.guider must be one of recurrent, beside, mapped, split, transport",
+        ),
         ("training.horizons=4,2", "training.horizons must rise"),
         ("training.horizons=2", "cannot be more. Received: 0 [+] 100 > 0"),
         ("losses.first_counted=1", "losses.first_counted is 2"),
@@ -134,7 +137,9 @@ def test_presets_carry_their_name():
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():
-    with pytest.raises(UserError, match="demo, small, small_paper_recipe, small_hour, paper. Received: large"):
+    with pytest.raises(
+        UserError, match="demo, small, small_paper_recipe, small_hour, paper. Received: large"
+    ):
         named.get("moving_mnist", "large")
 
 

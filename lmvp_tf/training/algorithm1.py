@@ -48,7 +48,6 @@ class Algorithm1(Procedure):
     }
 
     def validate(self) -> None:
-        super().validate()
         data, model, training = self.config.data, self.config.model, self.config.training
         counted, fewest = self.config.losses.first_counted, self.config.losses.fewest_predicted
         if not 2 <= counted <= data.num_inputs + 1:

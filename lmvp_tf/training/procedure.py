@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -51,7 +50,7 @@ class Procedure(abc.ABC):
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def validate(self) -> None:
+    def validate(self) -> None:  # noqa: B027 (may stay so)
         """Refuses what cannot work together in the config.
 
         Raises:
