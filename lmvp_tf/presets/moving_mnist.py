@@ -61,8 +61,9 @@ def small() -> Preset:
     """Two hours on one core (Intel Xeon with bfloat16): `run_train.py --dataset=moving_mnist
     --preset=small`.
 
-    FIGURES: see docs/results.md. A processor without instructions for bfloat16 is faster with
-    `--set training.mixed_precision=none`.
+    43,200 sequences reached MSE/frame 58.8, BCE/frame 272.1, SSIM (tf) .810 and PSNR 19.2 on the
+    10,000 test sequences (mean image: 153.0, 673.3, .146, 14.4): see docs/results.md. A processor
+    without AVX-512 is faster with `--set training.mixed_precision=none`.
     """
     return Preset(
         size="small",
