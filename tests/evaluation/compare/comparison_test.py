@@ -104,7 +104,7 @@ def test_differences_are_paired_by_sequence(pair):
 
 
 def test_the_first_lmvp_is_compared_with_every_other_run(tmp_path):
-    ablation = {"losses.gamma": 0.0, "training.one_step_steps": 0, "training.pretrain_steps": 0}
+    ablation = {"losses.gamma": 0.3, "training.one_step_steps": 0, "training.pretrain_steps": 0}
     runs = [
         _run(tmp_path, "DFN small", "dfn", seed=2),
         _run(tmp_path, "LMVP a"),
