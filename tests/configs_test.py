@@ -136,6 +136,14 @@ def test_presets_carry_their_name():
             assert (config.preset, config.dataset) == (name, dataset)
 
 
+@pytest.mark.parametrize("model", ["dfn", "predrnn"])
+def test_the_papers_recipe_is_lmvps_alone(model):
+    small, recipe = (
+        named.get("moving_mnist", preset, model) for preset in ("small", "small_paper_recipe")
+    )
+    assert configs.replace(recipe, {"preset": "small"}) == small
+
+
 def test_an_unknown_preset_is_refused_with_those_that_exist():
     with pytest.raises(
         UserError, match="demo, small, small_paper_recipe, small_hour, paper. Received: large"

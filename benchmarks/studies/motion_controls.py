@@ -4,9 +4,8 @@
 
 Each run is to be evaluated (run_eval.py). In the place of a WORKDIR may stand the folder of one of
 its evaluations, or a folder of results/, whose errors by sequence are not kept: the interval of its
-mean is left empty then. motion_differences.csv has the
-difference of MSE per frame of each two arms that have two seeds or more, with Welch's 95% interval
-over seeds.
+mean is left empty then. motion_differences.csv has the difference of MSE per frame of each two arms
+that have two seeds or more, with Welch's 95% interval over seeds.
 """
 
 from __future__ import annotations
